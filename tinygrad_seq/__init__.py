@@ -1,0 +1,47 @@
+"""Sequence models from scratch: reverse-mode autodiff on NumPy and CuPy arrays.
+
+import tinygrad_seq as tg
+from tinygrad_seq import nn, ops, optim
+"""
+
+from . import data, nn, ops, optim
+from .engine.backend import backend, register_backend, use_backend
+from .engine.checkpoint import checkpoint
+from .engine.gradients import grad
+from .engine.graph import detect_anomaly, enable_grad, is_grad_enabled, no_grad
+from .engine.random import Generator, default_generator, manual_seed
+from .engine.tensor import Tensor, from_dlpack, ones, tensor, zeros
+from .ops.scan import scan
+from .serialize import load, load_checkpoint, load_metadata, save, save_checkpoint
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Generator",
+    "Tensor",
+    "backend",
+    "checkpoint",
+    "data",
+    "default_generator",
+    "detect_anomaly",
+    "enable_grad",
+    "from_dlpack",
+    "grad",
+    "is_grad_enabled",
+    "load",
+    "load_checkpoint",
+    "load_metadata",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "ones",
+    "ops",
+    "optim",
+    "register_backend",
+    "save",
+    "save_checkpoint",
+    "scan",
+    "tensor",
+    "use_backend",
+    "zeros",
+]

@@ -1,0 +1,187 @@
+"""Batches with time first: windows of one long stream, or many sequences padded to one length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinygrad_seq.data import _check
+from tinygrad_seq.data.padding import Array, Ids, check_pad, numbers, pad_sequences, same_dtype
+
+
+class TruncatedBPTT:
+    """Windows of B parallel streams cut from one text, for truncated backpropagation through time.
+
+    ids (N,) integers;  iterating gives x (T, B), y (T, B) int64,  y[t] the token after x[t]
+    Column b of each batch continues column b of the batch before, so a state can be carried on.
+    Of the S = (N-1) // batch_size steps of a stream, each is a target once an epoch; the last
+    window may be shorter than `length`.
+    Iterating starts at the position within the epoch, which `state_dict` holds, and ends at 0.
+    Raises TypeError for other dtypes, ValueError for sizes below 1 or a text too short.
+    """
+
+    def __init__(self, ids: npt.ArrayLike, batch_size: int, length: int) -> None:
+        self.batch_size = _check.integer("TruncatedBPTT: batch_size", batch_size, 1)
+        self.length = _check.integer("TruncatedBPTT: length", length, 1)
+        stream = np.asarray(ids)
+        if stream.ndim != 1:
+            raise ValueError(f"TruncatedBPTT: ids have shape {stream.shape}, expected (N,)")
+        if stream.size <= self.batch_size:
+            needed = f"at least {self.batch_size + 1}, one more than batch_size"
+            raise ValueError(f"TruncatedBPTT: {stream.size} ids, expected {needed}")
+        if stream.dtype.kind not in "iu" or not np.can_cast(stream.dtype, np.int64):
+            raise TypeError(f"TruncatedBPTT: ids have dtype {stream.dtype}, expected integers")
+        self.steps = (stream.size - 1) // self.batch_size
+        used = self.steps * self.batch_size
+        self._inputs = stream[:used].reshape(self.batch_size, self.steps)  # (B, S)
+        self._targets = stream[1 : used + 1].reshape(self.batch_size, self.steps)  # (B, S)
+        self._position = 0
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-self.steps // self.length)
+
+    def __iter__(self) -> Iterator[tuple[Ids, Ids]]:
+        while self._position < len(self):
+            start = self._position * self.length
+            window = slice(start, start + self.length)
+            self._position += 1  # counted before it is used: a checkpoint then goes on after it
+            yield self._window(self._inputs, window), self._window(self._targets, window)
+        self._position = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Batches given so far in this epoch, and the sizes that this number belongs to."""
+        return {"position": self._position, **self._sizes()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken.  Raises ValueError where it belongs to other sizes."""
+        self._position = _check.position("TruncatedBPTT", state, self._sizes(), len(self))
+
+    def _sizes(self) -> dict[str, int]:
+        return {"batch_size": self.batch_size, "length": self.length, "steps": self.steps}
+
+    @staticmethod
+    def _window(streams: Array, window: slice) -> Ids:
+        return np.array(streams[:, window].T, dtype=np.int64, order="C")  # (T, B)
+
+
+class PaddedBatches:
+    """Batches of sequences padded to the longest of each batch, with their lengths.
+
+    sequences: N of (T_i,) or (T_i, ...), T_i may be 0;  targets: N numbers, or N of (T_i,)
+    Iterating gives x (T, B, ...), lengths (B,) and, with targets, y (B,) or (T, B).
+    bucket: how many batches' sequences are sorted by length together; 1 sorts none
+    The order of an epoch follows from `seed` and the epoch's number alone. Iterating starts at the
+    position within the epoch, which `state_dict` holds; at the end the next epoch begins.
+    Raises TypeError, ValueError for sequences, targets and sizes that do not fit.
+    """
+
+    def __init__(
+        self,
+        sequences: Sequence[npt.ArrayLike],
+        batch_size: int,
+        *,
+        targets: Sequence[npt.ArrayLike] | npt.ArrayLike | None = None,
+        pad: float = 0,
+        target_pad: float = -100,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+        bucket: int = 1,
+    ) -> None:
+        self.batch_size = _check.integer("PaddedBatches: batch_size", batch_size, 1)
+        self.bucket = _check.integer("PaddedBatches: bucket", bucket, 1)
+        self.seed = _check.integer("PaddedBatches: seed", seed, 0)
+        self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
+        self.pad, self.target_pad = pad, target_pad
+        self._sequences = same_dtype("PaddedBatches: sequences", sequences)
+        check_pad("PaddedBatches: pad", pad, self._sequences[0].dtype)
+        self._lengths = np.array([len(s) for s in self._sequences], dtype=np.int64)
+        self._targets: list[Array] | Array | None = None
+        if targets is not None:
+            self._targets = _checked_targets(targets, self._lengths, target_pad)
+        if not len(self):
+            few = f"{len(self._sequences)} sequences fill no batch of {batch_size}"
+            raise ValueError(f"PaddedBatches: drop_last, and {few}")
+        self._epoch = self._position = 0
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        count = len(self._sequences)
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Array, ...]]:
+        plan = self._plan()
+        while self._position < len(plan):
+            chosen = plan[self._position]
+            self._position += 1  # counted before it is used: a checkpoint then goes on after it
+            yield self._batch(chosen)
+        self._epoch, self._position = self._epoch + 1, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch, batches given so far in it, and the settings that these belong to."""
+        return {"epoch": self._epoch, "position": self._position, **self._settings()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken.  Raises ValueError where it belongs to other settings."""
+        position = _check.position("PaddedBatches", state, self._settings(), len(self))
+        epoch = _check.integer("PaddedBatches: state['epoch']", state.get("epoch"), 0)
+        self._epoch, self._position = epoch, position
+
+    def _settings(self) -> dict[str, int]:
+        return {
+            "sequences": len(self._sequences),
+            "batch_size": self.batch_size,
+            "shuffle": int(self.shuffle),
+            "seed": self.seed,
+            "drop_last": int(self.drop_last),
+            "bucket": self.bucket,
+        }
+
+    def _plan(self) -> list[Ids]:
+        """Return the indices of each batch of this epoch."""
+        generator = np.random.default_rng([self.seed, self._epoch])
+        order = np.arange(len(self._sequences))
+        if self.shuffle:
+            generator.shuffle(order)
+        if self.bucket > 1:
+            width = self.bucket * self.batch_size
+            groups = [order[i : i + width] for i in range(0, len(order), width)]
+            order = np.concatenate(
+                [group[np.argsort(self._lengths[group], kind="stable")] for group in groups]
+            )
+        starts = range(0, len(self) * self.batch_size, self.batch_size)
+        plan = [order[i : i + self.batch_size] for i in starts]
+        if self.shuffle and self.bucket > 1:
+            plan = [plan[i] for i in generator.permutation(len(plan))]
+        return plan
+
+    def _batch(self, chosen: Ids) -> tuple[Array, ...]:
+        padded, lengths = pad_sequences([self._sequences[i] for i in chosen], pad=self.pad)
+        if self._targets is None:
+            return padded, lengths
+        if isinstance(self._targets, np.ndarray):
+            return padded, lengths, self._targets[chosen]
+        targets, _ = pad_sequences([self._targets[i] for i in chosen], pad=self.target_pad)
+        return padded, lengths, targets
+
+
+def _checked_targets(
+    targets: Sequence[npt.ArrayLike] | npt.ArrayLike, lengths: Ids, pad: float
+) -> list[Array] | Array:
+    """Return targets as one array (N,) if they are numbers, else as N arrays (T_i, ...)."""
+    what = "PaddedBatches: targets"
+    items: list[Any] = list(targets)  # type: ignore[arg-type]
+    if len(items) != len(lengths):
+        raise ValueError(f"{what} are {len(items)}, expected {len(lengths)}, one a sequence")
+    if all(np.ndim(item) == 0 for item in items):
+        return numbers(what, items)
+    arrays = same_dtype(what, items)
+    for i, (array, length) in enumerate(zip(arrays, lengths, strict=True)):
+        if len(array) != length:
+            raise ValueError(f"{what}[{i}] has length {len(array)}, its sequence {length}")
+    check_pad("PaddedBatches: target_pad", pad, arrays[0].dtype)
+    return arrays

@@ -1,0 +1,110 @@
+"""Text to tokens and back: reading files, words, characters."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Iterable
+
+from tinygrad_seq.data.vocabulary import EOS, SPECIALS
+from tinygrad_seq.serialize import PathLike, check_readable
+
+_LETTER = "[^\\W_\u0300-\u036f]|[\u0300-\u036f]"  # an accent may follow its letter as a character
+_WORD = re.compile(
+    "|".join(
+        (
+            *map(re.escape, SPECIALS),
+            r"\d+(?:[.,]\d+)+(?![^\W_])",
+            f"(?:{_LETTER})+(?:['’-](?:{_LETTER})+)*",
+            r"\.{2,}|-{2,}|\n|[^\w\s]|_",
+        )
+    )
+)
+_CLOSING = frozenset(".,;:!?)]}%…”’'»") | {"..", "...", "...."}
+_OPENING = frozenset("([{“‘«$£€")
+_DASHES = frozenset("—–")
+_GZIP = b"\x1f\x8b"
+
+
+def read_text(path: PathLike) -> str:
+    r"""Return a UTF-8 file's text, unpacked if it is gzip; line ends become "\n", no byte mark.
+
+    Raises FileNotFoundError, and ValueError for a folder, bytes that are not UTF-8, damaged gzip.
+    """
+    check_readable(path)
+    name = os.fspath(path)
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        if content.startswith(_GZIP):
+            content = gzip.decompress(content)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"byte {error.start} is {content[error.start]:#04x}: {error.reason}"
+        raise ValueError(f"{name}: not UTF-8 text: {what}") from error
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{name}: damaged gzip: {error}") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def characters(text: str) -> list[str]:
+    """Return the characters (code points) of a text, spaces and line ends included."""
+    return list(_text("characters", text))
+
+
+def words(text: str, *, lower: bool = False, line_end: str | None = None) -> list[str]:
+    """Return a text's words and punctuation marks, in order.
+
+    Apostrophes and hyphens inside a word belong to it (don't, well-known), points and commas inside
+    a number too; "..." and "--" are one mark; "<unk>" and the other specials stay whole.
+    lower: lower case first;  line_end: token for each end of line, such as "<eos>" for a model of
+    lines; None drops them, for text that is merely wrapped
+
+    >>> words("Don't stop--go on...")
+    ["Don't", 'stop', '--', 'go', 'on', '...']
+    """
+    found = _WORD.findall(_text("words", text).lower() if lower else _text("words", text))
+    if line_end is None:
+        return [token for token in found if token != "\n"]
+    return [line_end if token == "\n" else token for token in found]
+
+
+def join_words(tokens: Iterable[str]) -> str:
+    """Return readable text of word tokens: marks joined to their words, a new line at "<eos>".
+
+    `words` finds the same tokens in it; the text's own spacing is lost.
+
+    >>> join_words(["(", "Yes", ",", "she", "said", ".", ")"])
+    '(Yes, she said.)'
+    """
+    parts: list[str] = []
+    before, quoted = "\n", False
+    for token in tokens:
+        if token == EOS:
+            parts.append("\n")
+            before, quoted = "\n", False
+            continue
+        opens = token in _OPENING or (token == '"' and not quoted)
+        closes = token in _CLOSING or (token == '"' and quoted)
+        quoted ^= token == '"'
+        parts.append(" " if _spaced(before, token, closes) else "")
+        parts.append(token)
+        before = "" if opens else token
+    return "".join(parts)
+
+
+def _spaced(before: str, token: str, closes: bool) -> bool:
+    """Whether a space stands before `token`; `before` is empty after an opening mark."""
+    if before in ("", "\n") or {before, token} & _DASHES:
+        return False
+    if before[-1] == token[:1] and token[:1] in ".-":
+        return True
+    return not (closes or token == "--" or before == "--")
+
+
+def _text(who: str, text: object) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"{who}: text is a {type(text).__name__}, expected a str")
+    return text

@@ -1,0 +1,304 @@
+"""The graph and the one loop that carries cotangents back through it; it knows no op.
+
+A `Node` is one application of an op. It holds the arrays that its VJP rules asked for and the
+*places* of its inputs, a place being (node, number of the output); it never holds a Tensor, so
+there are no reference cycles and a graph is freed with the last tensor that leads to it. A node is
+younger than all it was made from, so newest first is a topological order: one sort, no recursion.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from .backend import Array, xp
+from .writes import ages, overwritten
+
+Place: TypeAlias = "tuple[Node, int]"
+"""Where a value was made: a node, and which of its outputs."""
+
+Hook: TypeAlias = Callable[[Any], Any]
+
+
+class Op(Protocol):
+    """What the graph asks of an op: its name, and the cotangents of a node's inputs."""
+
+    name: str
+
+    def pull(
+        self, node: Node, cotangents: list[Any], wanted: set[Node], create_graph: bool
+    ) -> Iterable[tuple[int, Any]]:
+        """Return (number of the input, its cotangent) for the wanted inputs of this node."""
+
+
+class Node:
+    """One application of an op, or (with no op) a leaf: a tensor that gradients are asked for."""
+
+    __slots__ = (
+        "age", "hooks", "kept", "leaf", "line", "op", "parents", "plan", "seals", "shapes"
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        op: Op | None,
+        parents: list[Place | None],
+        kept: list[Any] | None,
+        plan: Any,
+        shapes: tuple[tuple[int, ...], ...],
+    ) -> None:
+        self.op = op
+        self.parents = parents
+        self.kept = kept  # None once freed
+        self.plan = plan
+        self.shapes = shapes  # one per output
+        self.age = next(ages)
+        self.hooks: dict[int, dict[object, Hook]] | None = None
+        self.seals: list[int | None] | None = None
+        self.line: str | None = None
+        self.leaf: weakref.ref[Any] | None = None
+
+
+class LazyCotangent:
+    """A cotangent that is mostly zeros: kept as its parts until the dense array is needed."""
+
+    shape: tuple[int, ...]
+
+    def dense(self) -> Array:
+        """Return the whole array, freshly made."""
+        raise NotImplementedError
+
+    def add_to(self, total: Array) -> None:
+        """Nothing; adds this cotangent to the dense array `total`, in place."""
+        raise NotImplementedError
+
+    def join(self, other: LazyCotangent) -> LazyCotangent | None:
+        """Return the sum of two lazy cotangents as a lazy one, or None where that is no gain."""
+        return None
+
+    def gradient(self) -> Any:
+        """Return the Tensor to store in a leaf's `.grad` if it can stay sparse there, else None."""
+        return None
+
+
+# ---- modes ---------------------------------------------------------------------------------------
+
+
+class _Modes(threading.local):
+    recording = True
+    anomaly = False
+
+
+modes = _Modes()
+
+
+@contextmanager
+def _mode(name: str, value: bool) -> Iterator[None]:
+    before = getattr(modes, name)
+    setattr(modes, name, value)
+    try:
+        yield
+    finally:
+        setattr(modes, name, before)
+
+
+def no_grad() -> Any:
+    """Return a context (or decorator) in which no graph is recorded."""
+    return _mode("recording", False)
+
+
+def enable_grad() -> Any:
+    """Return a context (or decorator) in which the graph is recorded, inside `no_grad` too."""
+    return _mode("recording", True)
+
+
+def detect_anomaly() -> Any:
+    """Return a context that names the op and the line that first made a NaN or an Inf.
+
+    Inside, every op's result and every cotangent is checked, which is slow.
+    Raises FloatingPointError there: for a value that is not finite though all inputs were.
+    """
+    return _mode("anomaly", True)
+
+
+def is_grad_enabled() -> bool:
+    """Return whether ops are recorded in this thread now."""
+    return modes.recording
+
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+def user_line() -> str:
+    """Return "file:line" of the innermost frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether an array or scalar of floats holds no NaN and no Inf (True for the rest)."""
+    if isinstance(value, LazyCotangent):
+        value = value.dense()
+    if getattr(getattr(value, "dtype", None), "kind", "") == "f" or isinstance(value, float):
+        return bool(xp(value).isfinite(value).all())
+    return True
+
+
+# ---- the backward pass ---------------------------------------------------------------------------
+
+
+def backpropagate(
+    seeds: Iterable[tuple[Place, Any]],
+    *,
+    inputs: Iterable[Place] | None = None,
+    since: int = 0,
+    create_graph: bool = False,
+    retain_graph: bool = False,
+) -> dict[Place, Any]:
+    """Return the cotangents of the leaves, or of `inputs` (and then walk only what leads there).
+
+    seeds: places and their cotangents, arrays, or Tensors with create_graph
+    since: nodes of this age or older count as leaves
+    Raises RuntimeError where a graph was freed before or a kept array was written into.
+    """
+    cotangents = Accumulator(in_place=not create_graph)
+    for place, g in seeds:
+        cotangents.add(place, g)
+    ends = None if inputs is None else set(inputs)
+    nodes = _newest_first(cotangents.sums, since)
+    leading = None if ends is None else _leading_to(ends, nodes)
+    wanted = set(nodes) if ends is None else {place[0] for place in ends}.union(leading or ())
+    results: dict[Place, Any] = {}
+    with _mode("recording", create_graph):
+        for node in nodes:
+            if node not in wanted:
+                continue
+            gs = [cotangents.take((node, i)) for i in range(len(node.shapes))]
+            is_end = node.op is None or node.age <= since
+            if node.hooks is not None and node.age > since:
+                _run_hooks(node, gs)
+            for i, g in enumerate(gs):
+                if g is not None and (is_end if ends is None else (node, i) in ends):
+                    results[node, i] = g
+            if is_end or (leading is not None and node not in leading):
+                continue
+            if any(g is not None for g in gs):
+                _pull(node, gs, wanted, create_graph, cotangents)
+                if not retain_graph:
+                    node.kept = None
+    return results
+
+
+def _newest_first(places: Iterable[Place], since: int) -> list[Node]:
+    """Return every node that these places were made from, youngest first."""
+    seen = {place[0] for place in places}
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        if node.age > since:
+            for parent in node.parents:
+                if parent is not None and parent[0] not in seen:
+                    seen.add(parent[0])
+                    stack.append(parent[0])
+    return sorted(seen, key=attrgetter("age"), reverse=True)
+
+
+def _leading_to(ends: set[Place], nodes: list[Node]) -> set[Node]:
+    """Return the nodes that were computed, directly or not, from one of the places `ends`."""
+    leading: set[Node] = set()
+    for node in reversed(nodes):
+        for parent in node.parents:
+            if parent is not None and (parent in ends or parent[0] in leading):
+                leading.add(node)
+                break
+    return leading
+
+
+def _pull(
+    node: Node, gs: list[Any], wanted: set[Node], create_graph: bool, cotangents: Accumulator
+) -> None:
+    """Nothing; pulls one node's cotangents back to its inputs and adds them there."""
+    op = node.op
+    assert op is not None
+    if node.kept is None:
+        raise RuntimeError(
+            f"{op.name}: the graph was freed by an earlier backward pass; "
+            "pass retain_graph=True there to go through it again"
+        )
+    if overwritten(node.age, node.kept, node.seals):
+        raise RuntimeError(
+            f"{op.name}: an array that the graph keeps for the backward pass was written into"
+            + (f" (op made at {node.line})" if node.line else "")
+        )
+    if len(gs) > 1 and any(g is None for g in gs):
+        some = next(g for g in gs if g is not None)
+        zeros = xp(getattr(some, "array", some)).zeros
+        shapes = node.shapes
+        gs = [zeros(s, some.dtype) if g is None else g for g, s in zip(gs, shapes, strict=True)]
+    for i, g in op.pull(node, gs, wanted, create_graph):
+        place = node.parents[i]
+        assert place is not None
+        if modes.anomaly and not is_finite(getattr(g, "array", g)):
+            raise FloatingPointError(
+                f"detect_anomaly: the backward pass of {op.name} (made at {node.line or 'unknown'})"
+                f" gave a NaN or Inf to its input {i}"
+            )
+        cotangents.add(place, g)
+
+
+def _run_hooks(node: Node, gs: list[Any]) -> None:
+    assert node.hooks is not None
+    for i, hooks in node.hooks.items():
+        for hook in list(hooks.values()):
+            if gs[i] is not None:
+                replaced = hook(gs[i])
+                gs[i] = gs[i] if replaced is None else replaced
+
+
+class Accumulator:
+    """Sums of cotangents by place; adds in place only in arrays that it made itself."""
+
+    def __init__(self, in_place: bool) -> None:
+        self.sums: dict[Place, Any] = {}
+        self.owned: set[Place] = set()
+        self.in_place = in_place
+
+    def take(self, place: Place) -> Any:
+        """Return the sum at this place, or None, and forget it."""
+        return self.sums.pop(place, None)
+
+    def add(self, place: Place, g: Any) -> None:
+        """Nothing; adds g to what has arrived at this place."""
+        before = self.sums.get(place)
+        if before is None:
+            self.sums[place] = g
+        elif isinstance(g, LazyCotangent) or isinstance(before, LazyCotangent):
+            self.sums[place] = self._add_lazy(place, before, g)
+        elif place in self.owned:
+            before += g
+        else:
+            self.sums[place] = before + g
+            if self.in_place and self.sums[place].ndim:
+                self.owned.add(place)
+
+    def _add_lazy(self, place: Place, before: Any, g: Any) -> Any:
+        """Return the sum of two cotangents of which one is lazy, or both are."""
+        if isinstance(before, LazyCotangent):
+            before, g = g, before
+        if isinstance(before, LazyCotangent):
+            joined = g.join(before)
+            if joined is not None:
+                return joined
+            total = before.dense()
+        else:
+            total = before if place in self.owned else before.copy()
+        g.add_to(total)
+        self.owned.add(place)
+        return total

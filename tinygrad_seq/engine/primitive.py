@@ -1,0 +1,295 @@
+"""How an op is declared: its forward function on arrays, and a VJP rule for each input.
+
+A rule is written once, with operators and ops only, and is run on arrays (a plain backward pass)
+and on Tensors (`create_graph=True`, so it has derivatives in turn). Its parameter names say what
+the graph must keep: `g` first (the cotangent of the result), then any of the op's own parameters,
+`out` (the result) and `<parameter>_shape`. The engine sums a cotangent down to the shape of a
+broadcast input, fills in zeros for unused outputs, and adds contributions.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any, ParamSpec, cast
+
+import numpy as np
+
+from .backend import Array
+from .graph import LazyCotangent, Node, Place, backpropagate
+from .record import record
+from .tensor import Tensor, tensor_at
+from .writes import ages
+
+P = ParamSpec("P")
+Rule = Callable[..., Any]
+
+registry: dict[str, Primitive] = {}
+"""Every op by name, in the order of declaration."""
+
+
+class Primitive:
+    """An op: what it computes on arrays, and how a cotangent goes back through it.
+
+    rules: one per differentiable parameter; the rule of a variadic parameter (`*xs`) returns a
+    tuple, one cotangent for each.
+    """
+
+    def __init__(self, forward: Callable[..., Any], rules: dict[str, Rule]) -> None:
+        self.forward = forward
+        self.name = forward.__name__.strip("_")
+        self.signature = inspect.signature(forward)
+        self.parameters = list(self.signature.parameters)
+        first = next(iter(self.signature.parameters.values()), None)
+        self.variadic = first is not None and first.kind is first.VAR_POSITIONAL
+        unknown = set(rules) - set(self.parameters)
+        if unknown:
+            raise ValueError(f"{self.name}: rules for {sorted(unknown)}, which it does not take")
+        self.rules = rules
+        self.set_differentiable(list(rules))
+        self.plans: dict[int, Plan] = {}
+
+    def set_differentiable(self, names: list[str]) -> None:
+        """Nothing; sets the parameters that cotangents go to (`mask`: the same as bits)."""
+        self.differentiable = [i for i, name in enumerate(self.parameters) if name in names]
+        self.mask = sum(1 << i for i in self.differentiable)
+
+    def plan(self, key: int) -> Plan:
+        """Return the plan for this pattern of inputs, made once.
+
+        key: bit i is set if input i is differentiable, the highest bit counts the inputs
+        """
+        found = self.plans.get(key)
+        if found is None:
+            found = self.plans[key] = Plan(self, key)
+        return found
+
+    def pull(
+        self, node: Node, gs: list[Any], wanted: set[Node], create_graph: bool
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield (number of the input, its cotangent) for the wanted inputs of this node."""
+        plan: Plan = node.plan
+        kept = plan.as_tensors(node) if create_graph else node.kept
+        assert kept is not None
+        g: Any = gs[0] if len(gs) == 1 else tuple(gs)
+        if isinstance(g, LazyCotangent):
+            g = g.dense()
+        parents = node.parents
+        for i, rule, picks in plan.rules:
+            if self.variadic:
+                cotangents = rule(g, *[kept[p] for p in picks])
+                for j, (gx, parent) in enumerate(zip(cotangents, parents, strict=True)):
+                    if parent is not None and parent[0] in wanted:
+                        yield j, fit(gx, parent)
+            else:
+                parent = parents[i]
+                if parent is not None and parent[0] in wanted:
+                    yield i, fit(rule(g, *[kept[p] for p in picks]), parent)
+
+
+class Plan:
+    """What to keep and how to call the rules, for one pattern of differentiable inputs of an op.
+
+    keep: functions of the list [inputs..., static values by name, result]
+    origins: for each kept thing, the number of the input it is, -1 for the result, -2 for all
+    inputs of a variadic op, else None
+    rules: (number of the input, rule, numbers of the kept things it asks for)
+    """
+
+    def __init__(self, op: Primitive, key: int) -> None:
+        self.keep: list[Callable[[list[Any]], Any]] = []
+        self.origins: list[int | None] = []
+        self.rules: list[tuple[int, Rule, list[int]]] = []
+        self.names: dict[str, int] = {}
+        self.op, self.inputs = op, key.bit_length() - 1
+        for i in op.differentiable:
+            rule = op.rules.get(op.parameters[i])
+            if rule is not None and (op.variadic or key >> i & 1):
+                names = list(inspect.signature(rule).parameters)[1:]
+                self.rules.append((i, rule, [self.number(name) for name in names]))
+
+    def number(self, name: str) -> int:
+        """Return which kept thing a rule's parameter `name` is; keep it if it was not kept."""
+        if name not in self.names:
+            self.names[name] = len(self.keep)
+            take, origin = self._source(name)
+            self.keep.append(take)
+            self.origins.append(origin)
+        return self.names[name]
+
+    def _source(self, name: str) -> tuple[Callable[[list[Any]], Any], int | None]:
+        """Return how to take the thing a rule calls `name` from [inputs..., static, result]."""
+        if name == "out":
+            return itemgetter(-1), -1
+        op = self.op
+        parameter = name if name in op.parameters else name.removesuffix("_shape")
+        if parameter not in op.parameters:
+            raise ValueError(f"{op.name}: a rule asks for {name!r}, expected {op.parameters}")
+        i = op.parameters.index(parameter)
+        if op.variadic and i == 0:
+            if name == parameter:
+                return (lambda values: tuple(values[:-2])), -2
+            return (lambda values: tuple([np.shape(v) for v in values[:-2]])), None
+        if op.variadic or i >= self.inputs:
+            default = op.signature.parameters[parameter].default
+            return (lambda values: values[-2].get(parameter, default)), None
+        if name != parameter:
+            return (lambda values: np.shape(values[i])), None
+        return itemgetter(i), i
+
+    def as_tensors(self, node: Node) -> list[Any]:
+        """Return what a node kept, with the arrays as Tensors at their places in the graph."""
+        assert node.kept is not None
+        return [_attached(k, node, o) for k, o in zip(node.kept, self.origins, strict=True)]
+
+
+def _attached(value: Any, node: Node, origin: int | None) -> Any:
+    if origin is None:
+        return value
+    if origin == -1:
+        if isinstance(value, tuple):
+            return tuple([tensor_at(v, (node, j)) for j, v in enumerate(value)])
+        return tensor_at(value, (node, 0))
+    if origin == -2:
+        return tuple(
+            [v if p is None else tensor_at(v, p) for v, p in zip(value, node.parents, strict=True)]
+        )
+    place = node.parents[origin]
+    return value if place is None else tensor_at(value, place)
+
+
+def fit(g: Any, place: Place) -> Any:
+    """Return the cotangent g summed down to the shape of the (broadcast) input at `place`."""
+    shape = place[0].shapes[place[1]]
+    if g.shape == shape:
+        return g
+    lead = g.ndim - len(shape)
+    axes = (*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 != g.shape[i + lead]))
+    return g.sum(axis=axes, keepdims=True).reshape(shape)
+
+
+class Fused(Primitive):
+    """An op with kernels of its own: forward and a joint VJP on arrays, and a definition in ops.
+
+    A plain backward pass calls the joint VJP, which returns one cotangent for each name in `wrt`
+    (or None); with create_graph the definition is run and differentiated instead.
+    """
+
+    def __init__(
+        self, forward: Callable[..., Any], definition: Callable[..., Any], wrt: str, vjp: Rule
+    ) -> None:
+        super().__init__(forward, {})
+        if inspect.signature(definition).parameters.keys() != self.signature.parameters.keys():
+            raise ValueError(f"{self.name}: its definition takes other parameters")
+        self.definition, self.vjp = definition, vjp
+        self.set_differentiable(wrt.split())
+
+    def plan(self, key: int) -> Plan:
+        """Return the plan for this pattern of inputs: all inputs are kept, for the definition."""
+        found = self.plans.get(key)
+        if found is None:
+            found = self.plans[key] = Plan(self, key)
+            for name in self.parameters:
+                found.number(name)
+            asked = list(inspect.signature(self.vjp).parameters)[1:]
+            found.rules = [(0, self.vjp, [found.number(name) for name in asked])]
+        return found
+
+    def pull(
+        self, node: Node, gs: list[Any], wanted: set[Node], create_graph: bool
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield (number of the input, its cotangent) for the wanted inputs of this node."""
+        if create_graph:
+            arguments = node.plan.as_tensors(node)[: len(self.parameters)]
+            yield from pull_through(self.definition, arguments, node, gs, create_graph=True)
+            return
+        assert node.kept is not None
+        _, vjp, picks = node.plan.rules[0]
+        gs = [g.dense() if isinstance(g, LazyCotangent) else g for g in gs]
+        g: Any = gs[0] if len(gs) == 1 else tuple(gs)
+        cotangents = vjp(g, *[node.kept[p] for p in picks])
+        for i, gx in zip(self.differentiable, cotangents, strict=True):
+            parent = node.parents[i] if i < len(node.parents) else None
+            if gx is not None and parent is not None and parent[0] in wanted:
+                yield i, fit(gx, parent)
+
+
+def pull_through(
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    node: Node,
+    gs: list[Any],
+    create_graph: bool,
+) -> Iterator[tuple[int, Any]]:
+    """Yield the cotangents of a node's inputs by running `function` again, and back through it.
+
+    arguments: its arguments, with Tensors at the places of the node's inputs
+    """
+    since = next(ages)
+    outs = function(*arguments)
+    outs = outs if isinstance(outs, tuple) else (outs,)
+    seeds = [(o.place, g) for o, g in zip(outs, gs, strict=True) if o.place is not None]
+    found = backpropagate(seeds, since=since, create_graph=create_graph)
+    for i, place in enumerate(node.parents):
+        if place in found:
+            yield i, found.pop(place)
+
+
+# ---- declarations --------------------------------------------------------------------------------
+
+
+def primitive(**rules: Rule) -> Callable[[Callable[P, Array]], Callable[P, Tensor]]:
+    """Return a decorator that makes an op of a function on arrays.
+
+    rules: for each differentiable parameter, cotangent = rule(g, ...what else it names...)
+    The op takes Tensors and gives Tensors; called with arrays alone, it is the function itself.
+    """
+
+    def declare(forward: Callable[P, Array]) -> Callable[P, Tensor]:
+        return _declared(Primitive(forward, rules))
+
+    return declare
+
+
+def several_outputs(op: Callable[P, Tensor]) -> Callable[P, tuple[Tensor, ...]]:
+    """Return the op itself, typed as one that gives a tuple."""
+    return cast("Callable[P, tuple[Tensor, ...]]", op)
+
+
+def fused(
+    definition: Callable[P, Any], *, wrt: str, vjp: Rule
+) -> Callable[[Callable[P, Array]], Callable[P, Tensor]]:
+    """Return a decorator that makes an op with kernels of a definition in ordinary ops.
+
+    definition: the same function in ops; the oracle of the kernels, and what create_graph uses
+    wrt: names of the differentiable parameters
+    vjp: their cotangents, a tuple, from g and what else it names
+    """
+
+    def declare(forward: Callable[P, Array]) -> Callable[P, Tensor]:
+        return _declared(Fused(forward, definition, wrt, vjp))
+
+    return declare
+
+
+def _declared(op: Primitive) -> Callable[..., Tensor]:
+    if op.name in registry:
+        raise ValueError(f"op {op.name} is declared twice")
+    registry[op.name] = op
+    forward = op.forward
+
+    @functools.wraps(forward)
+    def call(*args: Any, **static: Any) -> Any:
+        if static and any(isinstance(v, Tensor) for v in static.values()):
+            bound = op.signature.bind(*args, **static)
+            bound.apply_defaults()
+            return record(op, bound.args, bound.kwargs)
+        for a in args:
+            if isinstance(a, Tensor):
+                return record(op, args, static)
+        return forward(*args, **static)
+
+    call.primitive = op  # type: ignore[attr-defined]
+    return call

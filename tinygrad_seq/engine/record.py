@@ -1,0 +1,129 @@
+"""Applying an op to tensors: run its forward function and, where needed, add a node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .backend import as_array, backend_of, is_array, xp
+from .graph import Node, Place, is_finite, modes, user_line
+from .tensor import Tensor, tensor_at
+from .writes import seal
+
+if TYPE_CHECKING:
+    from .primitive import Primitive
+
+_SCALARS = frozenset({float, int, bool, type(None)})
+
+
+def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    """Return op(*args, **static) as Tensors, recorded if an input needs it and recording is on."""
+    values: list[Any] = []
+    parents: list[Place | None] = []
+    key, bit, mask = 0, 1, op.mask
+    dtype, mixed = None, False
+    for a in args:
+        place = None
+        if isinstance(a, Tensor):
+            a, place = a.array, a.place
+            if place is not None:
+                key |= bit
+            if a.dtype is not dtype and mask & bit:
+                mixed = mixed or dtype is not None
+                dtype = a.dtype
+        elif mask & bit and type(a) not in _SCALARS:
+            mixed = True
+        values.append(a)
+        parents.append(place)
+        if not op.variadic:
+            bit <<= 1
+    if mixed:
+        _check_inputs(op, values)
+    try:
+        out = op.forward(*values, **static)
+    except (ValueError, TypeError, IndexError) as error:
+        raise _explained(op, values, error) from error
+    if modes.anomaly:
+        _check_finite(op, values, out)
+    if type(out) is not tuple:
+        out = as_array(out)
+    if key and modes.recording and op.differentiable:
+        plan = op.plan(key | bit)
+        if plan.rules:
+            return _recorded(op, parents, plan, [*values, static, out], out)
+    if type(out) is tuple:
+        return tuple([tensor_at(as_array(o), None) for o in out])
+    return tensor_at(out, None)
+
+
+def _recorded(op: Primitive, parents: list[Any], plan: Any, values: list[Any], out: Any) -> Any:
+    kept = [take(values) for take in plan.keep]
+    if type(out) is tuple:
+        node = Node(op, parents, kept, plan, tuple([o.shape for o in out]))
+        result: Any = tuple([tensor_at(o, (node, j)) for j, o in enumerate(out)])
+    else:
+        node = Node(op, parents, kept, plan, (out.shape,))
+        result = tensor_at(out, (node, 0))
+    node.seals = seal(kept)
+    if modes.anomaly:
+        node.line = user_line()
+    return result
+
+
+def _check_inputs(op: Primitive, values: list[Any]) -> None:
+    """Nothing; makes the inputs one floating dtype, in place, and checks that they live together.
+
+    Integer arrays, lists and NumPy scalars take the dtype of the floating arrays beside them.
+    Raises TypeError for two floating dtypes, or for arrays of two backends.
+    """
+    numbers = range(len(values)) if op.variadic else op.differentiable
+    dtypes = {v.dtype: i for i, v in enumerate(values) if i in numbers and _is_float_array(v)}
+    if len(dtypes) > 1:
+        raise TypeError(
+            f"{op.name}: inputs are {' and '.join(sorted(map(str, dtypes)))}, expected one dtype; "
+            "convert one with .astype"
+        )
+    backends = {backend_of(v) for v in values if is_array(v)}
+    if len(backends) > 1:
+        raise TypeError(
+            f"{op.name}: inputs are on {' and '.join(sorted(b.name for b in backends))}, expected "
+            "one backend; move one with .to"
+        )
+    for dtype, model in dtypes.items():
+        for i in numbers:
+            if i < len(values):
+                values[i] = _beside(values[i], values[model], dtype)
+
+
+def _beside(value: Any, model: Any, dtype: Any) -> Any:
+    """Return an input as it stands beside the floating array `model` of this dtype."""
+    if isinstance(value, np.generic) and value.dtype.kind in "fiu":
+        return value.item()
+    if is_array(value) and value.dtype.kind in "iu":
+        return value.astype(dtype)
+    if isinstance(value, (list, tuple)):
+        return xp(model).asarray(value, dtype=dtype)
+    return value
+
+
+def _is_float_array(value: Any) -> bool:
+    return is_array(value) and value.dtype.kind == "f"
+
+
+def _check_finite(op: Primitive, values: list[Any], out: Any) -> None:
+    outs = out if type(out) is tuple else (out,)
+    if not all(map(is_finite, outs)) and all(map(is_finite, values)):
+        raise FloatingPointError(
+            f"detect_anomaly: {op.name} made a NaN or Inf from finite inputs at {user_line()}"
+        )
+
+
+def _explained(op: Primitive, values: list[Any], error: Exception) -> Exception:
+    """Return the same kind of error with the op's name and what its inputs were."""
+    names = [op.parameters[0]] * len(values) if op.variadic else op.parameters
+    inputs = ", ".join(
+        f"{name} {v.dtype}{v.shape}" for name, v in zip(names, values, strict=False) if is_array(v)
+    )
+    text = str(error)
+    return type(error)(text if text.startswith(f"{op.name}:") else f"{op.name}: {text} ({inputs})")

@@ -1,0 +1,275 @@
+"""Tensor: an array and its place in the graph."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from .backend import (
+    Array,
+    backend_of,
+    convert,
+    default_backend,
+    get_backend,
+    is_array,
+    known_backends,
+)
+from .graph import Node, Place, is_grad_enabled
+from .operators import Operators
+from .writes import lend, written
+
+
+class Tensor(Operators):
+    """An array whose history of ops is remembered, so that derivatives can be taken.
+
+    data: an array, shared and not copied (`tg.tensor` copies), or a Tensor's array
+    requires_grad: whether gradients with respect to it will be asked for; floating dtypes only
+    Raises TypeError for anything but an array, or for gradients of integers.
+
+    Attributes: `grad`, the gradient that `backward` left (a Tensor, or None).
+    """
+
+    __slots__ = ("__weakref__", "array", "grad", "place")
+    __array_ufunc__ = None  # `array + tensor` is left to Tensor.__radd__
+
+    array: Array  # for the package's own use: reading `data` lends the array to the user
+    place: Place | None
+    grad: Tensor | None
+
+    def __init__(self, data: Array | Tensor, requires_grad: bool = False) -> None:
+        if not is_array(data) and not isinstance(data, Tensor):
+            backend_of(data)  # CuPy's arrays may be the first of their kind here
+        self.array = data.array if isinstance(data, Tensor) else lend(data)
+        self.place = self.grad = None
+        if requires_grad:
+            self.requires_grad_()
+
+    # ---- what it is ------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The array itself, shared: a write into it is a write into the tensor.
+
+        If a graph has kept it, its backward pass will then raise RuntimeError.
+        """
+        return lend(self.array)
+
+    @data.setter
+    def data(self, value: Array) -> None:
+        if value.shape != self.shape or value.dtype != self.dtype:
+            raise ValueError(
+                f"data is {value.dtype}{value.shape}, expected {self.dtype}{self.shape}"
+            )
+        self.array = lend(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return self.array.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return self.array.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.array.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(self.array.size)
+
+    @property
+    def backend(self) -> str:
+        """Name of the array library that holds it: "numpy" or "cupy"."""
+        return backend_of(self.array).name
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether it is a leaf that gradients are asked for, or was computed from one."""
+        return self.place is not None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made it."""
+        return self.place is None or self.place[0].op is None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Return this leaf, after making it one that gradients are (or are not) asked for.
+
+        Raises TypeError for integers and booleans, RuntimeError for the result of an op.
+        """
+        if not self.is_leaf:
+            raise RuntimeError("requires_grad_: the tensor is the result of an op; detach it first")
+        if requires_grad and self.dtype.kind != "f":
+            raise TypeError(f"requires_grad: only floating dtypes have gradients, got {self.dtype}")
+        if requires_grad and self.place is None:
+            node = Node(None, [], [], None, (self.shape,))
+            node.leaf = weakref.ref(self)
+            self.place = (node, 0)
+        elif not requires_grad:
+            self.place = None
+        return self
+
+    # ---- out of the graph ------------------------------------------------------------------------
+
+    def item(self) -> float | int | bool:
+        """Return the one element as a Python number. Raises ValueError unless size is 1."""
+        if self.size != 1:
+            raise ValueError(f"item: the tensor has shape {self.shape}, expected one element")
+        return self.array.item()  # type: ignore[no-any-return]
+
+    def numpy(self) -> np.ndarray:
+        """Return the values as a NumPy array that refuses writes: a view, or a copy from a GPU.
+
+        Raises RuntimeError if gradients flow through the tensor; use `.detach().numpy()`.
+        """
+        if self.place is not None:
+            raise RuntimeError("numpy: the tensor requires a gradient; use .detach().numpy()")
+        view = backend_of(self.array).to_numpy(self.array).view()
+        view.flags.writeable = False
+        return view
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.backend != "numpy":
+            raise TypeError("np.asarray: the tensor is on the GPU; use .to('numpy') first")
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.place is not None:
+            raise RuntimeError("__dlpack__: the tensor requires a gradient; use .detach()")
+        return lend(self.array).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.array.__dlpack_device__()  # type: ignore[no-any-return]
+
+    def detach(self) -> Tensor:
+        """Return a tensor that shares this array and has no history."""
+        return tensor_at(self.array, None)
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python numbers."""
+        return self.array.tolist()
+
+    # ---- in place, and elsewhere -----------------------------------------------------------------
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not self.is_leaf or (self.requires_grad and is_grad_enabled()):
+            raise RuntimeError(
+                "tensor[...] = value: a graph leads here; detach it, or use no_grad for a leaf"
+            )
+        value = value.array if isinstance(value, Tensor) else value
+        self.array[index_of(index)] = value
+        written(self.array)
+
+    def to(self, target: str | np.dtype[Any] | type) -> Tensor:
+        """Return this tensor on another backend ("numpy", "cupy") or in another floating dtype.
+
+        Gradients flow back across the move. Raises ValueError for an unknown backend.
+        """
+        if isinstance(target, str) and target in known_backends():
+            return self.to_backend(target)
+        return self.astype(target)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len: the tensor has no axes")
+        return self.shape[0]
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"index: the tensor is {self.dtype}, expected an integer")
+        return int(self.item())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        host = backend_of(self.array).to_numpy(self.array)
+        body = np.array2string(host, separator=", ", prefix="Tensor(")
+        notes = [] if self.dtype in (np.float32, np.int64, np.bool_) else [f"dtype={self.dtype}"]
+        if self.backend != "numpy":
+            notes.append(f"backend={self.backend!r}")
+        if self.place is not None:
+            op = self.place[0].op
+            notes.append("requires_grad=True" if op is None else f"op={op.name}")
+        return "Tensor(" + ", ".join([body, *notes]) + ")"
+
+
+def tensor_at(array: Array, place: Place | None) -> Tensor:
+    """Return a Tensor of this array at this place; nothing is checked."""
+    tensor = Tensor.__new__(Tensor)
+    tensor.array = array
+    tensor.place = place
+    tensor.grad = None
+    return tensor
+
+
+def index_of(index: Any) -> Any:
+    """Return an index with the arrays of its tensors in their place."""
+    if isinstance(index, tuple):
+        return tuple([i.array if isinstance(i, Tensor) else i for i in index])
+    return index.array if isinstance(index, Tensor) else index
+
+
+def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a new Tensor with a copy of `data`, on the default backend.
+
+    data: array, Tensor, number, or nested lists; Python floats become float32, arrays keep their
+    dtype; an array of another backend than the default stays where it is
+    Raises TypeError for data that are not numbers, or for gradients of integers.
+    """
+    if isinstance(data, Tensor):
+        data = data.array
+    if is_array(data):
+        array = data.astype(dtype or data.dtype)  # astype copies
+    else:
+        host = np.array(data, dtype=dtype)
+        if dtype is None and host.dtype == np.float64 and not hasattr(data, "dtype"):
+            host = host.astype(np.float32)
+        if host.dtype.kind not in "fiub":
+            raise TypeError(f"tensor: data are {host.dtype}, expected numbers")
+        array = convert(host, default_backend())
+    return tensor_at(array, None).requires_grad_(requires_grad)
+
+
+def zeros(*shape: int, dtype: Any = np.float32) -> Tensor:
+    """Return a Tensor of this shape, all 0, on the default backend."""
+    return tensor_at(default_backend().namespace.zeros(shape, dtype), None)
+
+
+def ones(*shape: int, dtype: Any = np.float32) -> Tensor:
+    """Return a Tensor of this shape, all 1, on the default backend."""
+    return tensor_at(default_backend().namespace.ones(shape, dtype), None)
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """Return a Tensor that shares the memory of a PyTorch, JAX, CuPy or NumPy array, by DLPack.
+
+    Raises TypeError if `source` does not speak DLPack, RuntimeError for a device without a backend.
+    """
+    if not hasattr(source, "__dlpack_device__"):
+        raise TypeError(f"from_dlpack: {type(source).__name__} has no __dlpack__")
+    kind = int(source.__dlpack_device__()[0])
+    if kind not in _DLPACK_DEVICES:
+        raise RuntimeError(
+            f"from_dlpack: DLPack device type {kind} is neither CPU (1) nor CUDA (2)"
+        )
+    return Tensor(get_backend(_DLPACK_DEVICES[kind]).namespace.from_dlpack(source))
+
+
+_DLPACK_DEVICES = {1: "numpy", 2: "cupy", 3: "numpy", 13: "cupy"}  # CPU, CUDA, pinned, managed

@@ -1,0 +1,106 @@
+"""scan: a step over time. Its definition is the loop, whose nodes stand in the graph one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ..engine.backend import Array, backend_of, is_array, xp
+from ..engine.tensor import Tensor
+from .elementwise import values, where
+from .shape import stack, unbind
+
+State: TypeAlias = tuple[Tensor, ...]
+Tensors: TypeAlias = "Tensor | tuple[Tensor, ...]"
+Step: TypeAlias = Callable[..., tuple[Any, Any]]
+
+
+def scan(
+    step: Step,
+    inputs: Tensors,
+    state: Tensors,
+    *,
+    lengths: Any = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """Return (final state, outputs) of `state, y = step(state, x)` over time.
+
+    step: takes the state and one slice of the inputs; returns the next state and an output. It may
+    close over any tensors, which get their gradients.
+    inputs (T, B, ...), a Tensor or a tuple of Tensors (then the step gets a tuple of slices)
+    state (B, ...), a Tensor or a tuple of Tensors; returned in the same form
+    lengths (B,), integers from 0 to T: beyond its length a sequence keeps its state and its
+    outputs are 0, in both directions, so padding is invisible
+    reverse: from the last step to the first; the outputs stand at the steps they belong to
+    outputs (T, B, ...), in the form that the step returns
+    Raises ValueError for lengths or inputs that do not fit, or for no steps at all.
+    """
+    series = inputs if isinstance(inputs, tuple) else (inputs,)
+    steps = _check_inputs(series)
+    valid = None if lengths is None else step_masks(lengths, series[0])
+    slices = list(zip(*(unbind(x) for x in series), strict=True))
+    outputs: list[Any] = [None] * steps
+    for t in reversed(range(steps)) if reverse else range(steps):
+        x = slices[t] if isinstance(inputs, tuple) else slices[t][0]
+        after, y = step(state, x)
+        if valid is not None:
+            after, y = _masked(valid[t], after, state), _zeroed(valid[t], y)
+        state, outputs[t] = after, y
+    return state, _stacked(outputs)
+
+
+def _check_inputs(series: tuple[Tensor, ...]) -> int:
+    counts = {x.shape[0] if x.ndim else 0 for x in series}
+    if len(counts) != 1 or counts == {0}:
+        raise ValueError(
+            f"scan: inputs have {sorted(counts)} steps, expected one number of at least 1"
+        )
+    return counts.pop()
+
+
+def check_lengths(lengths: Any, steps: int, batch: int) -> np.ndarray:
+    """Return the lengths as an array (B,), checked: integers from 0 to `steps`.
+
+    Raises TypeError unless integers, ValueError for a wrong shape or a length out of range.
+    """
+    array = values(lengths)
+    host = backend_of(array).to_numpy(array) if is_array(array) else np.asarray(array)
+    if host.dtype.kind not in "iu":
+        raise TypeError(f"lengths are {host.dtype}, expected integers")
+    if host.shape != (batch,):
+        raise ValueError(f"lengths are {host.shape}, expected ({batch},)")
+    if batch and (host.min() < 0 or host.max() > steps):
+        wrong = host.min() if host.min() < 0 else host.max()
+        raise ValueError(f"a length is {wrong}, expected 0 to {steps}, the steps of the input")
+    return host
+
+
+def step_masks(lengths: Any, x: Tensor) -> Array:
+    """Return booleans (T, B): whether step t lies within sequence b. x (T, B, ...)."""
+    host = check_lengths(lengths, x.shape[0], x.shape[1])
+    return xp(x.array).asarray(np.arange(x.shape[0])[:, None] < host)
+
+
+def _column(valid: Array, like: Any) -> Array:
+    return valid.reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def _masked(valid: Array, after: Any, before: Any) -> Any:
+    """Return the new state where the step lies within the sequence, the old one beyond it."""
+    if isinstance(after, tuple):
+        return tuple(_masked(valid, a, b) for a, b in zip(after, before, strict=True))
+    return where(_column(valid, after), after, before)
+
+
+def _zeroed(valid: Array, y: Any) -> Any:
+    if isinstance(y, tuple):
+        return tuple(_zeroed(valid, part) for part in y)
+    return where(_column(valid, y), y, 0.0)
+
+
+def _stacked(outputs: list[Any]) -> Any:
+    if isinstance(outputs[0], tuple):
+        return tuple(_stacked(list(part)) for part in zip(*outputs, strict=True))
+    return stack(outputs)
