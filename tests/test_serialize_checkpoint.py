@@ -183,3 +183,9 @@ def test_failed_checkpoint_leaves_the_old_one(tmp_path, monkeypatch):
         save_checkpoint(tmp_path / "c", {"step": 2, "x": np.ones(2)})
     assert same_bits(load_checkpoint(tmp_path / "c"), {"step": 1, "x": np.zeros(2)})
     assert os.listdir(tmp_path) == ["c"]
+
+
+def test_keys_that_look_escaped_do_not_collide(tmp_path):
+    tree = {"a/b": np.zeros(1), "a~1b": np.ones(2), "a": {"b": np.zeros(3)}, "a~01b": np.ones(4)}
+    save_checkpoint(tmp_path / "c", tree)
+    assert same_bits(load_checkpoint(tmp_path / "c"), tree)

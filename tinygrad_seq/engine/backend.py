@@ -114,12 +114,12 @@ def is_array(value: object) -> bool:
 
 
 def as_array(value: Array) -> Array:
-    """Return `value`, an array or the scalar that a reduction made, as an array (0-d if need be)."""
+    """Return `value`, an array or the scalar that a reduction made, as an array."""
     return value if type(value) in _of_type else xp(value).asarray(value)
 
 
 def default_backend() -> Backend:
-    """Return where new tensors are made: `with backend(...)`, use_backend, the environment, NumPy."""
+    """Return where new tensors are made: by `with backend`, use_backend, environment, or NumPy."""
     return get_backend(_chosen.get() or _default or os.environ.get(ENVIRONMENT_VARIABLE) or "numpy")
 
 

@@ -65,7 +65,7 @@ def grad(
     unused = [i for i, result in enumerate(results) if result is None]
     if unused and not allow_unused:
         raise ValueError(
-            f"grad: the outputs do not depend on inputs {unused}; allow_unused=True gives None there"
+            f"grad: the outputs do not depend on inputs {unused}; allow_unused=True gives None"
         )
     return results[0] if isinstance(inputs, Tensor) else tuple(results)
 

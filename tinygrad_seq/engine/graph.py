@@ -41,7 +41,8 @@ class Node:
     """One application of an op, or (with no op) a leaf: a tensor that gradients are asked for."""
 
     __slots__ = (
-        "age", "hooks", "kept", "leaf", "line", "op", "parents", "plan", "seals", "shapes"
+        "age", "hooks", "kept", "leaf", "line", "op", "parents", "plan", "seals", "several",
+        "shapes",
     )  # fmt: skip
 
     def __init__(
@@ -51,12 +52,14 @@ class Node:
         kept: list[Any] | None,
         plan: Any,
         shapes: tuple[tuple[int, ...], ...],
+        several: bool = False,
     ) -> None:
         self.op = op
         self.parents = parents
         self.kept = kept  # None once freed
         self.plan = plan
         self.shapes = shapes  # one per output
+        self.several = several  # whether the op returns a tuple, be it of one output
         self.age = next(ages)
         self.hooks: dict[int, dict[object, Hook]] | None = None
         self.seals: list[int | None] | None = None

@@ -73,7 +73,7 @@ class Primitive:
         plan: Plan = node.plan
         kept = plan.as_tensors(node) if create_graph else node.kept
         assert kept is not None
-        g: Any = gs[0] if len(gs) == 1 else tuple(gs)
+        g: Any = tuple(gs) if node.several else gs[0]
         if isinstance(g, LazyCotangent):
             g = g.dense()
         parents = node.parents
@@ -106,7 +106,7 @@ class Plan:
         self.op, self.inputs = op, key.bit_length() - 1
         for i in op.differentiable:
             rule = op.rules.get(op.parameters[i])
-            if rule is not None and (op.variadic or key >> i & 1):
+            if rule is not None and (op.variadic or (i < self.inputs and key >> i & 1)):
                 names = list(inspect.signature(rule).parameters)[1:]
                 self.rules.append((i, rule, [self.number(name) for name in names]))
 
@@ -208,7 +208,7 @@ class Fused(Primitive):
         assert node.kept is not None
         _, vjp, picks = node.plan.rules[0]
         gs = [g.dense() if isinstance(g, LazyCotangent) else g for g in gs]
-        g: Any = gs[0] if len(gs) == 1 else tuple(gs)
+        g: Any = tuple(gs) if node.several else gs[0]
         cotangents = vjp(g, *[node.kept[p] for p in picks])
         for i, gx in zip(self.differentiable, cotangents, strict=True):
             parent = node.parents[i] if i < len(node.parents) else None

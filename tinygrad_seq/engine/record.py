@@ -60,7 +60,7 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
 def _recorded(op: Primitive, parents: list[Any], plan: Any, values: list[Any], out: Any) -> Any:
     kept = [take(values) for take in plan.keep]
     if type(out) is tuple:
-        node = Node(op, parents, kept, plan, tuple([o.shape for o in out]))
+        node = Node(op, parents, kept, plan, tuple([o.shape for o in out]), several=True)
         result: Any = tuple([tensor_at(o, (node, j)) for j, o in enumerate(out)])
     else:
         node = Node(op, parents, kept, plan, (out.shape,))

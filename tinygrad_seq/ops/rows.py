@@ -13,6 +13,7 @@ from ..engine.backend import Array, xp
 from ..engine.graph import LazyCotangent
 from ..engine.primitive import primitive
 from ..engine.tensor import Tensor
+from .elementwise import where
 from .indexing import check_indices
 
 
@@ -96,17 +97,29 @@ class RowSparseTensor(Tensor):
 
 
 @primitive(
-    table=lambda g, table_shape, indices, sparse: _row_cotangent(g, table_shape, indices, sparse)
+    table=lambda g, table_shape, indices, sparse, frozen_row: _row_cotangent(
+        _without_row(g, indices, frozen_row), table_shape, indices, sparse
+    )
 )
-def take_rows(table: Array, indices: Array, sparse: bool = False) -> Array:
+def take_rows(
+    table: Array, indices: Array, sparse: bool = False, frozen_row: int | None = None
+) -> Array:
     """Rows of the table, one for each index.
 
     table (V, ...)   indices (...), integers from 0 to V - 1   ->   (*indices.shape, ...)
     sparse: whether the table's `.grad` is left row-sparse, for optimisers that update only rows
+    frozen_row: a row that no gradient flows to (padding)
     Raises IndexError for an index out of range, TypeError unless integers.
     """
     check_indices("take_rows", indices, table.shape[0])
     return xp(table).take(table, indices, axis=0)
+
+
+def _without_row(g: Any, indices: Array, frozen_row: int | None) -> Any:
+    if frozen_row is None:
+        return g
+    moving = (indices != frozen_row).reshape(*indices.shape, *(1,) * (g.ndim - indices.ndim))
+    return where(moving, g, 0.0)
 
 
 def _row_cotangent(g: Any, shape: tuple[int, ...], indices: Array, sparse: bool) -> Any:

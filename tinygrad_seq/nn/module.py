@@ -1,0 +1,211 @@
+"""Module: an object that owns parameters, and finds them by walking its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from ..engine.backend import Array, backend_of, convert, get_backend, is_array, known_backends
+from ..engine.tensor import Tensor
+from ..engine.writes import written
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module owns and an optimiser updates: a leaf that requires a gradient.
+
+    data: Tensor or array, shared
+    Raises TypeError for an integer array.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Tensor | Array, requires_grad: bool = True) -> None:
+        super().__init__(data, requires_grad)
+
+    def __repr__(self) -> str:
+        return "Parameter" + super().__repr__().removeprefix("Tensor")
+
+
+class Module:
+    """Base of everything that owns parameters. A subclass sets attributes and writes `forward`.
+
+    Parameters and modules are found among the attributes, in the order of their definition, and
+    inside lists, tuples and dicts. Names, `state_dict` and modes have PyTorch's meanings.
+    """
+
+    training = True
+
+    def forward(self, *args: Any, **options: Any) -> Any:
+        """Return the module's output. Raises NotImplementedError unless a subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Return forward(*args, **options)."""
+        return self.forward(*args, **options)
+
+    # ---- walking ---------------------------------------------------------------------------------
+
+    def members(self) -> Iterator[tuple[str, Parameter | Module]]:
+        """Yield (name, parameter or module) for those that this module holds itself."""
+        for name, value in vars(self).items():
+            yield from _found(name, value)
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Yield (dotted name, module) for this module ("") and all inside it, each once."""
+        seen: set[int] = set()
+        for name, module in self._modules(prefix):
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
+
+    def _modules(self, prefix: str) -> Iterator[tuple[str, Module]]:
+        yield prefix, self
+        for name, member in self.members():
+            if isinstance(member, Module):
+                yield from member._modules(_joined(prefix, name))
+
+    def modules(self) -> Iterator[Module]:
+        """Yield this module and all inside it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def children(self) -> Iterator[Module]:
+        """Yield the modules that this module holds itself."""
+        return (member for _, member in self.members() if isinstance(member, Module))
+
+    def named_parameters(
+        self, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Yield (dotted name, parameter), in order of definition; a shared one once, if asked."""
+        seen: set[int] = set()
+        for module_name, module in self._modules(prefix):
+            for name, member in module.members():
+                if isinstance(member, Parameter) and not (remove_duplicate and id(member) in seen):
+                    seen.add(id(member))
+                    yield _joined(module_name, name), member
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Yield every parameter once, in order of definition."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def num_parameters(self) -> int:
+        """Return the number of numbers in all parameters, shared ones counted once."""
+        return sum(parameter.size for parameter in self.parameters())
+
+    # ---- state -----------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return a copy of every parameter's array by dotted name; a shared one under each name."""
+        named = self.named_parameters(remove_duplicate=False)
+        return {name: parameter.array.copy() for name, parameter in named}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Nothing; copies the arrays (or Tensors, or PyTorch tensors) into the parameters.
+
+        strict: whether names that are missing or extra are errors
+        Raises ValueError that lists every missing, extra and misfitting name; nothing is changed.
+        """
+        own = dict(self.named_parameters(remove_duplicate=False))
+        arrays = {name: _as_array(value) for name, value in state.items() if name in own}
+        faults = [f"{name} is missing" for name in own if strict and name not in state]
+        faults += [f"{name} is not expected" for name in state if strict and name not in own]
+        for name, array in arrays.items():
+            parameter = own[name]
+            if array.shape != parameter.shape or array.dtype != parameter.dtype:
+                faults.append(
+                    f"{name} is {array.dtype}{array.shape}, "
+                    f"expected {parameter.dtype}{parameter.shape}"
+                )
+        if faults:
+            raise ValueError(f"{type(self).__name__}: the state does not fit: " + "; ".join(faults))
+        for name, array in arrays.items():
+            target = own[name].array
+            target[...] = convert(array, backend_of(target))
+            written(target)
+
+    def zero_grad(self) -> None:
+        """Nothing; forgets the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    # ---- modes and places ------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Self:
+        """Return this module, after switching it and all inside to training (or evaluation)."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Return this module, after switching it and all inside to evaluation: no dropout."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Return this module, after thawing (or freezing) all its parameters."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def to(self, target: str | np.dtype[Any] | type) -> Self:
+        """Return this module, after moving its parameters to a backend or a floating dtype.
+
+        target: "numpy" or "cupy", or a dtype
+        Raises ValueError for an unknown backend, TypeError for a dtype that is not floating.
+        """
+        if isinstance(target, str) and target in known_backends():
+            backend = get_backend(target)
+            self._convert(lambda array: convert(array, backend))
+            return self
+        dtype = np.dtype(target)
+        if dtype.kind != "f":
+            raise TypeError(f"to: dtype is {dtype}, expected a floating one")
+        self._convert(lambda array: array.astype(dtype))
+        return self
+
+    def _convert(self, change: Callable[[Array], Array]) -> None:
+        for parameter in self.parameters():
+            parameter.array = change(parameter.array)
+            if parameter.grad is not None:
+                parameter.grad = Tensor(change(parameter.grad.array))
+
+    # ---- to be read ------------------------------------------------------------------------------
+
+    def describe(self) -> str:
+        """Return what stands in this module's parentheses in its repr."""
+        return ""
+
+    def __repr__(self) -> str:
+        total = self.num_parameters()
+        head = f"{type(self).__name__}({self.describe()})"
+        if total:
+            head += f"  # {total:,} parameter" + "s" * (total != 1)
+        inside = [
+            f"  {name}: " + repr(member).replace("\n", "\n  ")
+            for name, member in self.members()
+            if isinstance(member, Module)
+        ]
+        return "\n".join([head, *inside])
+
+
+def _joined(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _found(name: str, value: object) -> Iterator[tuple[str, Parameter | Module]]:
+    """Yield the parameters and modules that an attribute is or contains."""
+    if isinstance(value, (Parameter, Module)):
+        yield name, value
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            yield from _found(f"{name}.{i}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _found(f"{name}.{key}", item)
+
+
+def _as_array(value: Any) -> Array:
+    """Return the array of a Tensor, of a PyTorch tensor, or the array itself."""
+    if isinstance(value, Tensor):
+        return value.array
+    return value if is_array(value) else np.asarray(value)

@@ -1,0 +1,99 @@
+"""Layers of cells: over time, in both directions, one on top of the other. All is time-major."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import ops
+from ..engine.tensor import Tensor
+from .cells import Cell, State
+from .containers import ModuleList
+from .module import Module
+from .regularisation import Dropout
+
+Merge = Callable[[Tensor, Tensor], Tensor]
+
+
+class Recurrent(Module):
+    """A cell over time: `outputs, state = layer(x, state, lengths)`.
+
+    x (T, B, D)   state: the cell's, zeros where None   lengths (B,) from 0 to T, or None
+    ->   outputs (T, B, H), the cell's final state
+    reverse: from the last step to the first
+    """
+
+    def __init__(self, cell: Cell, reverse: bool = False) -> None:
+        self.cell, self.reverse = cell, reverse
+
+    def forward(
+        self, x: Tensor, state: State | None = None, lengths: Any = None
+    ) -> tuple[Tensor, State]:
+        """Return (outputs, final state). Raises ValueError for lengths that do not fit."""
+        if state is None:
+            state = self.cell.initial_state(x[0])
+        final, outputs = ops.scan(self.cell, x, state, lengths=lengths, reverse=self.reverse)
+        return outputs, final
+
+    def describe(self) -> str:
+        """Return the direction, if it is not the usual one."""
+        return "reverse=True" if self.reverse else ""
+
+
+class Bidirectional(Module):
+    """One cell from first to last and one from last to first, their outputs merged.
+
+    x (T, B, D)   state: a pair of the cells' states, zeros where None
+    ->   merged outputs (T, B, 2H by default), pair of final states
+    merge: joins the outputs (T, B, H) of the two; concatenation by default
+    Source: Schuster & Paliwal 1997.
+    """
+
+    def __init__(
+        self, there: Cell, back: Cell, merge: Merge = lambda a, b: ops.concat([a, b], axis=-1)
+    ) -> None:
+        self.there, self.back = Recurrent(there), Recurrent(back, reverse=True)
+        self.merge = merge
+
+    def forward(
+        self, x: Tensor, state: tuple[State, State] | None = None, lengths: Any = None
+    ) -> tuple[Tensor, tuple[State, State]]:
+        """Return (merged outputs, (final state there, final state back))."""
+        state_there, state_back = state if state is not None else (None, None)
+        there, final_there = self.there(x, state_there, lengths)
+        back, final_back = self.back(x, state_back, lengths)
+        return self.merge(there, back), (final_there, final_back)
+
+
+class Stack(Module):
+    """Layers one on top of the other: each takes the outputs of the one below.
+
+    layers: Recurrent, Bidirectional, or anything called as they are
+    dropout: probability of dropping an output between two layers, in training
+    ->   outputs of the top layer, tuple of the layers' final states
+    Source: the lecture's "Deeper RNNs".
+    """
+
+    def __init__(self, *layers: Module, dropout: float = 0.0) -> None:
+        if not layers:
+            raise ValueError("Stack: no layers, expected at least one")
+        self.layers = ModuleList(layers)
+        self.dropout = Dropout(dropout)
+
+    def forward(
+        self, x: Tensor, state: tuple[Any, ...] | None = None, lengths: Any = None
+    ) -> tuple[Tensor, tuple[Any, ...]]:
+        """Return (outputs of the top layer, final states). Raises ValueError for a wrong state."""
+        states = state if state is not None else (None,) * len(self.layers)
+        if len(states) != len(self.layers):
+            raise ValueError(f"Stack: state has {len(states)} parts, expected {len(self.layers)}")
+        finals = []
+        for i, (layer, layer_state) in enumerate(zip(self.layers, states, strict=True)):
+            x, final = layer(self.dropout(x) if i else x, layer_state, lengths)
+            finals.append(final)
+        return x, tuple(finals)
+
+
+def detached(state: Any) -> Any:
+    """Return a state (nested tuples of Tensors) cut off from its history, for truncated BPTT."""
+    return state.detach() if isinstance(state, Tensor) else tuple(map(detached, state))

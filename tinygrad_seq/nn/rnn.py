@@ -1,0 +1,231 @@
+"""RNN, GRU and LSTM as PyTorch has them: constructor, calls, names and initial values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..engine.random import Generator
+from ..engine.tensor import Tensor
+from .cells import GatedCell, GRUCell, LSTMCell, RNNCell
+from .linear import check_input, check_sizes
+from .module import Module, Parameter
+from .recurrent import Bidirectional, Recurrent, Stack
+
+
+class _RNNBase(Module):
+    """A stack of recurrent layers behind PyTorch's interface.
+
+    input (T, B, D), (B, T, D) with batch_first, or (T, D) unbatched
+    hx: h_0 (layers · directions, B, H) - for LSTM a pair (h_0, c_0) - without B if unbatched;
+    zeros where None
+    lengths (B,): number of steps of each sequence, 0 to T, in any order; what lies beyond is
+    padding, which no result depends on, and the outputs there are 0
+    ->   output (T, B, directions · H) in the input's layout, final states as hx
+    Raises ValueError or TypeError for shapes, lengths and dtypes that do not fit.
+    """
+
+    def __init__(
+        self,
+        make_cell: Callable[[int], GatedCell],
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+    ) -> None:
+        check_sizes(type(self).__name__, input_size=input_size, num_layers=num_layers)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.batch_first, self.bidirectional = batch_first, bidirectional
+        layers: list[Module] = []
+        width = input_size
+        for _ in range(num_layers):
+            cells = [make_cell(width) for _ in range(1 + bidirectional)]
+            layers.append(Bidirectional(*cells) if bidirectional else Recurrent(cells[0]))
+            width = len(cells) * cells[0].state_sizes[0]
+        self.stack = Stack(*layers, dropout=dropout)
+
+    # ---- PyTorch's flat names --------------------------------------------------------------------
+
+    def cells(self) -> Iterator[tuple[str, GatedCell]]:
+        """Yield (suffix of its parameters' names, cell): "_l0", "_l0_reverse", "_l1", ..."""
+        for i, layer in enumerate(self.stack.layers):
+            for name, member in layer.named_modules():
+                if isinstance(member, GatedCell):
+                    yield f"_l{i}_reverse" if name.startswith("back") else f"_l{i}", member
+
+    def members(self) -> Iterator[tuple[str, Parameter | Module]]:
+        """Yield (PyTorch's name, parameter): weight_ih_l0, ..."""
+        for suffix, cell in self.cells():
+            for name, parameter in cell.named_parameters():
+                yield name + suffix, parameter
+
+    def _cell_of(self, name: str) -> tuple[GatedCell, str] | None:
+        match = re.fullmatch(r"((?:weight|bias)_\w\w)(_l\d+(?:_reverse)?)", name)
+        cell = dict(self.cells()).get(match[2]) if match else None
+        return (cell, match[1]) if cell is not None and match else None
+
+    def __getattr__(self, name: str) -> Any:
+        found = self._cell_of(name) if "stack" in vars(self) else None
+        if found is None or getattr(*found, None) is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(*found)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        found = self._cell_of(name) if "stack" in vars(self) else None
+        setattr(*found, value) if found is not None else super().__setattr__(name, value)
+
+    def modules(self) -> Iterator[Module]:
+        """Yield this module and the dropout inside, which have modes."""
+        yield self
+        yield self.stack.dropout
+
+    # ---- the call --------------------------------------------------------------------------------
+
+    def forward(self, input: Tensor, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
+        """Return (output of the top layer at every step, final states of all layers)."""
+        first = next(cell for _, cell in self.cells())
+        check_input(type(self).__name__, input, self.input_size, first.weight_ih.dtype)
+        if input.ndim not in (2, 3):
+            raise ValueError(f"{type(self).__name__}: input is {input.shape}, expected 2 or 3 axes")
+        unbatched = input.ndim == 2
+        swap = self.batch_first and not unbatched
+        x = ops.swapaxes(input, 0, 1) if swap else input
+        x = ops.expand_dims(x, 1) if unbatched else x
+        state = None if hx is None else self._layer_states(hx, first, x.shape[1], unbatched)
+        output, finals = self.stack(x, state, lengths)
+        states = self._joined(finals)
+        if unbatched:
+            output, states = ops.squeeze(output, 1), [ops.squeeze(s, 1) for s in states]
+        if swap:
+            output = ops.swapaxes(output, 0, 1)
+        return output, states[0] if len(states) == 1 else tuple(states)
+
+    def _layer_states(
+        self, hx: Any, first: GatedCell, batch: int, unbatched: bool
+    ) -> tuple[Any, ...]:
+        """Return the layers' initial states from PyTorch's h_0 or (h_0, c_0), checked."""
+        several = len(first.state_sizes) > 1
+        parts = tuple(hx) if several else (hx,)
+        if len(parts) != len(first.state_sizes):
+            raise ValueError(f"hx has {len(parts)} parts, expected {len(first.state_sizes)}")
+        count = self.num_layers * (1 + self.bidirectional)
+        for part, width in zip(parts, first.state_sizes, strict=True):
+            expected = (count, width) if unbatched else (count, batch, width)
+            if part.shape != expected:
+                raise ValueError(f"an initial state is {part.shape}, expected {expected}")
+        if unbatched:
+            parts = tuple(ops.expand_dims(part, 1) for part in parts)
+        each = list(zip(*(ops.unbind(part) for part in parts), strict=True))
+        return tuple(zip(each[::2], each[1::2], strict=True)) if self.bidirectional else tuple(each)
+
+    def _joined(self, finals: tuple[Any, ...]) -> list[Tensor]:
+        """Return PyTorch's h_n (and c_n) from the layers' final states."""
+        each = [s for pair in finals for s in pair] if self.bidirectional else list(finals)
+        return [ops.stack(part) for part in zip(*each, strict=True)]
+
+    def describe(self) -> str:
+        """Return the sizes."""
+        notes = [str(self.input_size), str(self.hidden_size)]
+        notes += [f"num_layers={self.num_layers}"] if self.num_layers > 1 else []
+        notes += ["bidirectional=True"] if self.bidirectional else []
+        return ", ".join(notes)
+
+
+class RNN(_RNNBase):
+    """Layers of RNNCell: h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh).
+
+    input (T, B, D), (B, T, D) with batch_first, or (T, D)   hx: h_0 (layers · directions, B, H)
+    ->   output (T, B, directions · H), h_n
+    dropout: probability between layers, in training; lengths (B,) in a call: see `forward`
+    Raises ValueError or TypeError for arguments that do not fit.
+    Source: Elman 1990.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        dtype: Any = np.float32,
+        generator: Generator | None = None,
+    ) -> None:
+        def make(width: int) -> GatedCell:
+            return RNNCell(width, hidden_size, bias, nonlinearity, dtype, generator)
+
+        super().__init__(
+            make, input_size, hidden_size, num_layers, batch_first, dropout, bidirectional
+        )
+
+
+class GRU(_RNNBase):
+    """Layers of GRUCell; its `reset_after` chooses PyTorch's form (True) or the lecture's (False).
+
+    input (T, B, D), (B, T, D) with batch_first, or (T, D)   hx: h_0 (layers · directions, B, H)
+    ->   output (T, B, directions · H), h_n
+    dropout: probability between layers, in training; lengths (B,) in a call: see `forward`
+    Raises ValueError or TypeError for arguments that do not fit.
+    Source: Cho et al. 2014.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        reset_after: bool = True,
+        dtype: Any = np.float32,
+        generator: Generator | None = None,
+    ) -> None:
+        def make(width: int) -> GatedCell:
+            return GRUCell(width, hidden_size, bias, reset_after, dtype, generator)
+
+        super().__init__(
+            make, input_size, hidden_size, num_layers, batch_first, dropout, bidirectional
+        )
+
+
+class LSTM(_RNNBase):
+    """Layers of LSTMCell, with an optional projection of the output to proj_size.
+
+    input (T, B, D), (B, T, D) with batch_first, or (T, D)
+    hx: (h_0 (layers · directions, B, proj_size or H), c_0 (layers · directions, B, H))
+    ->   output (T, B, directions · (proj_size or H)), (h_n, c_n)
+    dropout: probability between layers, in training; lengths (B,) in a call: see `forward`
+    Raises ValueError or TypeError for arguments that do not fit.
+    Source: Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        dtype: Any = np.float32,
+        generator: Generator | None = None,
+    ) -> None:
+        def make(width: int) -> GatedCell:
+            return LSTMCell(width, hidden_size, bias, proj_size, dtype, generator)
+
+        super().__init__(
+            make, input_size, hidden_size, num_layers, batch_first, dropout, bidirectional
+        )
