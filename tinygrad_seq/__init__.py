@@ -4,7 +4,7 @@ import tinygrad_seq as tg
 from tinygrad_seq import nn, ops, optim
 """
 
-from . import data, nn, ops, optim
+from . import data, decode, nn, ops, optim, train
 from .engine.backend import backend, register_backend, use_backend
 from .engine.checkpoint import checkpoint
 from .engine.gradients import grad
@@ -22,6 +22,7 @@ __all__ = [
     "backend",
     "checkpoint",
     "data",
+    "decode",
     "default_generator",
     "detect_anomaly",
     "enable_grad",
@@ -42,6 +43,7 @@ __all__ = [
     "save_checkpoint",
     "scan",
     "tensor",
+    "train",
     "use_backend",
     "zeros",
 ]

@@ -185,3 +185,12 @@ def test_bad_padded_state_changes_nothing(change, error, named):
     with pytest.raises(error, match=f"PaddedBatches: .*{named}"):
         batches.load_state_dict({**before, **change})
     assert batches.state_dict() == before
+
+
+def test_buckets_shuffle_batches_and_keep_ties_in_order():
+    sequences = [[i] * (i % 5) for i in range(400)]
+    shuffled = [lengths.max() for _, lengths in PaddedBatches(sequences, 4, bucket=100)]
+    assert shuffled != sorted(shuffled)
+    assert columns(PaddedBatches(sequences, 4, bucket=100, shuffle=False)) == sorted(
+        sequences, key=len
+    )

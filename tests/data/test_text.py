@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tinygrad_seq.data import characters, join_words, read_text, words
 
-TEXTS = st.text(st.sampled_from("aB1é\u0301 \n\t'’-.,;()\"“”—_<$%😀"), max_size=40) | st.lists(
+TEXTS = st.text(st.sampled_from("aB1é\u0301 \n\t'\u2019-.,;()\"“”—_<$%😀"), max_size=40) | st.lists(
     st.sampled_from(["<eos>", "<unk>", "<pad", "x", " ", "\n", "...", "--", "3.14"])
 ).map("".join)
 
@@ -19,7 +19,7 @@ TEXTS = st.text(st.sampled_from("aB1é\u0301 \n\t'’-.,;()\"“”—_<$%😀")
     [
         ("", []),
         ("Hello, world!", ["Hello", ",", "world", "!"]),
-        ("don't state-of-the-art ’tis", ["don't", "state-of-the-art", "’", "tis"]),
+        ("don't state-of-the-art \u2019tis", ["don't", "state-of-the-art", "\u2019", "tis"]),
         ("dogs' tails", ["dogs", "'", "tails"]),
         ("3.14 1,000,000. 5th 3.5x", ["3.14", "1,000,000", ".", "5th", "3", ".", "5x"]),
         ("wait... well--known -", ["wait", "...", "well", "--", "known", "-"]),
@@ -83,8 +83,8 @@ def test_text_must_be_text(split):
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_read_text(tmp_path, pack):
-    (tmp_path / "t").write_bytes(pack("\ufeffпервая\r\nвторая\rтретья\n".encode()))
-    assert read_text(tmp_path / "t") == "первая\nвторая\nтретья\n"
+    (tmp_path / "t").write_bytes(pack("\ufeffжизнь\r\nдым\rязык\n".encode()))
+    assert read_text(tmp_path / "t") == "жизнь\nдым\nязык\n"
     (tmp_path / "t").write_bytes(pack(b""))
     assert read_text(str(tmp_path / "t")) == ""
 

@@ -17,13 +17,13 @@ _WORD = re.compile(
         (
             *map(re.escape, SPECIALS),
             r"\d+(?:[.,]\d+)+(?![^\W_])",
-            f"(?:{_LETTER})+(?:['’-](?:{_LETTER})+)*",
+            f"(?:{_LETTER})+(?:['\u2019-](?:{_LETTER})+)*",
             r"\.{2,}|-{2,}|\n|[^\w\s]|_",
         )
     )
 )
-_CLOSING = frozenset(".,;:!?)]}%…”’'»") | {"..", "...", "...."}
-_OPENING = frozenset("([{“‘«$£€")
+_CLOSING = frozenset(".,;:!?)]}%…”\u2019'»") | {"..", "...", "...."}
+_OPENING = frozenset("([{“\u2018«$£€")
 _DASHES = frozenset("—–")
 _GZIP = b"\x1f\x8b"
 

@@ -60,7 +60,9 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     kept = [a.array for a in op.args if isinstance(a, Tensor)]
     node = Node(op, parents, kept, None, tuple(t.shape for t in tensors))
     node.seals = seal(kept)
-    result = tuple(tensor_at(t.array, (node, i)) for i, t in enumerate(tensors))
+    result = tuple(
+        tensor_at(t.array, (node, i) if t.requires_grad else None) for i, t in enumerate(tensors)
+    )
     return result if several else result[0]
 
 

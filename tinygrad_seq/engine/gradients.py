@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, TypeAlias, overload
 
-from .backend import Array, as_array, xp
+from .backend import Array, as_array, backend_of, xp
 from .graph import Hook, LazyCotangent, Place, backpropagate
 from .tensor import Tensor, tensor_at
 
@@ -113,7 +113,8 @@ def _seeds(
                 )
             g = xp(output.array).ones(output.shape, output.dtype)
         if not isinstance(g, Tensor):
-            g = tensor_at(g, None)
+            backend_of(g)  # raises TypeError unless an array or a number
+            g = tensor_at(as_array(g), None)
         if g.shape != output.shape or g.dtype != output.dtype:
             raise ValueError(
                 f"{name}: the cotangent is {g.dtype}{g.shape}, expected "
@@ -125,16 +126,15 @@ def _seeds(
 
 def _own(value: Any, seen: set[int]) -> Tensor:
     """Return a gradient as a Tensor whose array nothing else holds."""
-    if isinstance(value, Tensor):
-        return value
     if isinstance(value, LazyCotangent):
         sparse = value.gradient()
         return sparse if isinstance(sparse, Tensor) else tensor_at(value.dense(), None)
-    array = as_array(value)
+    place = value.place if isinstance(value, Tensor) else None
+    array = as_array(getattr(value, "array", value))
     if id(array) in seen or not array.flags.owndata:
         array = array.copy()
     seen.add(id(array))
-    return tensor_at(array, None)
+    return tensor_at(array, place)
 
 
 # ---- hooks ---------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def _call_on_tensor(hook: Hook, g: Any) -> Any:
     if isinstance(g, LazyCotangent):
         g = g.dense()
     raw = not isinstance(g, Tensor)
-    before = tensor_at(as_array(g), None) if raw else g
+    before = tensor_at(as_array(g).copy(), None) if raw else g  # the hook may keep it
     after = hook(before)
     if after is None:
         return None
@@ -180,11 +180,13 @@ def _call_on_tensor(hook: Hook, g: Any) -> Any:
             f"register_hook: the hook returned {after!r}, expected None or a Tensor "
             f"{before.dtype}{before.shape}"
         )
-    return after.array if raw else after
+    return after.array.copy() if raw else after
 
 
 def retain_grad(self: Tensor) -> None:
-    """Nothing; from now on `backward` leaves this (non-leaf) tensor's gradient in `.grad`."""
+    """Nothing; from now on `backward` leaves this tensor's gradient in `.grad`, leaf or not."""
+    if self.is_leaf:
+        return
     reference = weakref.ref(self)
 
     def keep(g: Tensor) -> None:

@@ -17,7 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from .backend import Array, xp
+from .backend import Array, as_array, xp
 from .writes import ages, overwritten
 
 Place: TypeAlias = "tuple[Node, int]"
@@ -240,7 +240,8 @@ def _pull(
             f"{op.name}: an array that the graph keeps for the backward pass was written into"
             + (f" (op made at {node.line})" if node.line else "")
         )
-    if len(gs) > 1 and any(g is None for g in gs):
+    if len(gs) > 1:
+        gs = [g.dense() if isinstance(g, LazyCotangent) else g for g in gs]
         some = next(g for g in gs if g is not None)
         zeros = xp(getattr(some, "array", some)).zeros
         shapes = node.shapes
@@ -301,7 +302,7 @@ class Accumulator:
                 return joined
             total = before.dense()
         else:
-            total = before if place in self.owned else before.copy()
+            total = before if place in self.owned else as_array(before).copy()
         g.add_to(total)
         self.owned.add(place)
         return total

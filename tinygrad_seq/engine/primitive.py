@@ -231,7 +231,7 @@ def pull_through(
     outs = function(*arguments)
     outs = outs if isinstance(outs, tuple) else (outs,)
     seeds = [(o.place, g) for o, g in zip(outs, gs, strict=True) if o.place is not None]
-    found = backpropagate(seeds, since=since, create_graph=create_graph)
+    found = backpropagate(seeds, since=since, create_graph=create_graph, retain_graph=create_graph)
     for i, place in enumerate(node.parents):
         if place in found:
             yield i, found.pop(place)
@@ -274,6 +274,10 @@ def fused(
     return declare
 
 
+_PLAIN = frozenset({int, float, bool, str, tuple, type(None)})
+"""Types of keyword arguments that are never inputs of the graph."""
+
+
 def _declared(op: Primitive) -> Callable[..., Tensor]:
     if op.name in registry:
         raise ValueError(f"op {op.name} is declared twice")
@@ -282,10 +286,10 @@ def _declared(op: Primitive) -> Callable[..., Tensor]:
 
     @functools.wraps(forward)
     def call(*args: Any, **static: Any) -> Any:
-        if static and any(isinstance(v, Tensor) for v in static.values()):
+        if static and not _PLAIN.issuperset(map(type, static.values())):
             bound = op.signature.bind(*args, **static)
             bound.apply_defaults()
-            return record(op, bound.args, bound.kwargs)
+            args, static = bound.args, bound.kwargs
         for a in args:
             if isinstance(a, Tensor):
                 return record(op, args, static)

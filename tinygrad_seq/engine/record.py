@@ -9,7 +9,7 @@ import numpy as np
 from .backend import as_array, backend_of, is_array, xp
 from .graph import Node, Place, is_finite, modes, user_line
 from .tensor import Tensor, tensor_at
-from .writes import seal
+from .writes import lend_all, seal
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -22,7 +22,7 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
     values: list[Any] = []
     parents: list[Place | None] = []
     key, bit, mask = 0, 1, op.mask
-    dtype, mixed = None, False
+    dtype, mixed, raw = None, False, False
     for a in args:
         place = None
         if isinstance(a, Tensor):
@@ -32,8 +32,12 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
             if a.dtype is not dtype and mask & bit:
                 mixed = mixed or dtype is not None
                 dtype = a.dtype
-        elif mask & bit and type(a) not in _SCALARS:
-            mixed = True
+        elif type(a) not in _SCALARS:
+            if isinstance(a, np.generic):
+                a = a.item()  # a Python scalar leaves the dtype of the arrays beside it alone
+            else:
+                mixed = mixed or mask & bit > 0
+                raw = True
         values.append(a)
         parents.append(place)
         if not op.variadic:
@@ -46,14 +50,15 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         raise _explained(op, values, error) from error
     if modes.anomaly:
         _check_finite(op, values, out)
-    if type(out) is not tuple:
-        out = as_array(out)
+    out = tuple([as_array(o) for o in out]) if type(out) is tuple else as_array(out)
     if key and modes.recording and op.differentiable:
         plan = op.plan(key | bit)
         if plan.rules:
+            if raw:
+                lend_all(args)
             return _recorded(op, parents, plan, [*values, static, out], out)
     if type(out) is tuple:
-        return tuple([tensor_at(as_array(o), None) for o in out])
+        return tuple([tensor_at(o, None) for o in out])
     return tensor_at(out, None)
 
 
@@ -74,7 +79,7 @@ def _recorded(op: Primitive, parents: list[Any], plan: Any, values: list[Any], o
 def _check_inputs(op: Primitive, values: list[Any]) -> None:
     """Nothing; makes the inputs one floating dtype, in place, and checks that they live together.
 
-    Integer arrays, lists and NumPy scalars take the dtype of the floating arrays beside them.
+    Integer arrays and lists take the dtype of the floating arrays beside them.
     Raises TypeError for two floating dtypes, or for arrays of two backends.
     """
     numbers = range(len(values)) if op.variadic else op.differentiable
@@ -98,8 +103,6 @@ def _check_inputs(op: Primitive, values: list[Any]) -> None:
 
 def _beside(value: Any, model: Any, dtype: Any) -> Any:
     """Return an input as it stands beside the floating array `model` of this dtype."""
-    if isinstance(value, np.generic) and value.dtype.kind in "fiu":
-        return value.item()
     if is_array(value) and value.dtype.kind in "iu":
         return value.astype(dtype)
     if isinstance(value, (list, tuple)):
@@ -126,4 +129,5 @@ def _explained(op: Primitive, values: list[Any], error: Exception) -> Exception:
         f"{name} {v.dtype}{v.shape}" for name, v in zip(names, values, strict=False) if is_array(v)
     )
     text = str(error)
-    return type(error)(text if text.startswith(f"{op.name}:") else f"{op.name}: {text} ({inputs})")
+    kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
+    return kind(text if text.startswith(f"{op.name}:") else f"{op.name}: {text} ({inputs})")

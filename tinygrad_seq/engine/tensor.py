@@ -42,6 +42,7 @@ class Tensor(Operators):
         if not is_array(data) and not isinstance(data, Tensor):
             backend_of(data)  # CuPy's arrays may be the first of their kind here
         self.array = data.array if isinstance(data, Tensor) else lend(data)
+        _check_numbers(self.array)
         self.place = self.grad = None
         if requires_grad:
             self.requires_grad_()
@@ -163,7 +164,12 @@ class Tensor(Operators):
             raise RuntimeError(
                 "tensor[...] = value: a graph leads here; detach it, or use no_grad for a leaf"
             )
-        value = value.array if isinstance(value, Tensor) else value
+        if isinstance(value, Tensor):
+            if value.requires_grad and is_grad_enabled():
+                raise RuntimeError(
+                    "tensor[...] = value: the value's gradient would be lost; detach it"
+                )
+            value = value.array
         self.array[index_of(index)] = value
         written(self.array)
 
@@ -174,7 +180,12 @@ class Tensor(Operators):
         """
         if isinstance(target, str) and target in known_backends():
             return self.to_backend(target)
-        return self.astype(target)
+        try:
+            return self.astype(np.dtype(target))
+        except TypeError as error:
+            raise ValueError(
+                f"to: {target!r} is neither a dtype nor one of {known_backends()}"
+            ) from error
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -236,15 +247,20 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     if isinstance(data, Tensor):
         data = data.array
     if is_array(data):
+        _check_numbers(data)
         array = data.astype(dtype or data.dtype)  # astype copies
     else:
         host = np.array(data, dtype=dtype)
         if dtype is None and host.dtype == np.float64 and not hasattr(data, "dtype"):
             host = host.astype(np.float32)
-        if host.dtype.kind not in "fiub":
-            raise TypeError(f"tensor: data are {host.dtype}, expected numbers")
+        _check_numbers(host)
         array = convert(host, default_backend())
     return tensor_at(array, None).requires_grad_(requires_grad)
+
+
+def _check_numbers(array: Array) -> None:
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"tensor: data are {array.dtype}, expected real numbers")
 
 
 def zeros(*shape: int, dtype: Any = np.float32) -> Tensor:

@@ -1,7 +1,7 @@
 """Noticing writes into arrays that a graph has kept: what is kept must stay as it was.
 
 The user can write into an array only after getting hold of it (`.data`, sharing one at
-construction): it is then *lent*. A node that keeps a lent array takes a checksum of it, its
+construction, giving one to an op): it is then *lent*. A node that keeps a lent array takes a checksum of it, its
 *seal*; what was kept before is checked against the checksum taken at lending. The package's own
 writes (optimisers, `tensor[...] = value`) are announced by `written`. Where nothing was lent or
 written since a node was made, the check costs one comparison.
@@ -70,6 +70,12 @@ def lend(array: Array) -> Array:
         record.lent = _latest = next(ages)
         record.checksum = _checksum(owner)
     return array
+
+
+def lend_all(args: Iterable[Any]) -> None:
+    """Nothing; lends the arrays among an op's arguments: the user has them, and may write."""
+    for array in _arrays(args):
+        lend(array)
 
 
 def written(array: Array) -> None:

@@ -67,4 +67,6 @@ class Linear(Module):
 
     def describe(self) -> str:
         """Return the sizes."""
-        return f"{self.in_features}, {self.out_features}" + ("" if self.bias else ", bias=False")
+        return f"{self.in_features}, {self.out_features}" + (
+            ", bias=False" if self.bias is None else ""
+        )

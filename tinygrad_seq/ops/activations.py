@@ -129,6 +129,8 @@ def erf(x: Array) -> Array:
     Source: Cody 1969, Math. Comp. 23, rational approximations in three ranges.
     """
     f = xp(x)
+    if x.dtype == np.float16:  # in which the polynomials overflow
+        return erf(x.astype(np.float32)).astype(x.dtype)
     size = f.abs(x)
     square = size * size
     near = f.minimum(square, 0.25)

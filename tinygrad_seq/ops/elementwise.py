@@ -8,8 +8,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..engine.backend import Array, backend_of, convert, get_backend, xp
 from ..engine.primitive import primitive
+from ..engine.tensor import Tensor
 
 # The derivative of the larger of two: all to the larger, half to each where they are equal.
 
@@ -57,12 +60,19 @@ def neg(x: Array) -> Array:
 
 
 @primitive(
-    x=lambda g, x, y: g * y * x ** (_without_zero(y) - 1),
+    x=lambda g, x, y: g * y * x ** (_exponent(x, y) - 1),
     y=lambda g, x, out: g * out * _log(_without_zero(x)),
 )
 def pow(x: Array, y: Array) -> Array:
     """x to the power y. At x = 0 its derivative with respect to y is 0, as it is for y > 0."""
     return x**y
+
+
+def _exponent(x: Any, y: Any) -> Any:
+    """Return y with 1 in place of 0 where x is 0 too: 0 · 0 to the power -1 is to be 0."""
+    if hasattr(y, "shape"):
+        return where((values(x) == 0) & (values(y) == 0), 1.0, y)
+    return y or 1.0
 
 
 def _without_zero(x: Any) -> Any:
@@ -171,9 +181,17 @@ def _inside(x: Any, low: Any, high: Any) -> Any:
 
 
 @primitive(x=lambda g, x: astype(g, values(x).dtype))
-def astype(x: Array, dtype: Any) -> Array:
-    """x in another floating dtype, copied; the gradient comes back in x's own."""
+def _astype(x: Array, dtype: Any) -> Array:
     return x.astype(dtype)
+
+
+def astype(x: Tensor, dtype: Any) -> Tensor:
+    """x in another dtype, copied; the gradient comes back in x's own, none from integers."""
+    return _astype(x if np.dtype(dtype).kind == "f" else _without_history(x), dtype)
+
+
+def _without_history(x: Any) -> Any:
+    return x.detach() if isinstance(x, Tensor) else x
 
 
 @primitive(x=lambda g, x: to_backend(g, backend_of(values(x)).name))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backend import Array, xp
+from ..engine.backend import Array, is_array, xp
 from ..engine.graph import LazyCotangent
 from ..engine.primitive import primitive
 from ..engine.tensor import Tensor, index_of
@@ -72,7 +72,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     """
     index = index_of(index)
     if isinstance(index, list):
-        index = np.asarray(index)
+        index = xp(values(x)).asarray(index if index else np.zeros(0, np.int64))
     return _getitem(x, index)
 
 
@@ -86,8 +86,10 @@ def masked_fill(x: Tensor, mask: Array, value: float) -> Tensor:
 
 @primitive()
 def _one_hot(indices: Array, num_classes: int, dtype: Any) -> Array:
-    table = xp(indices).eye(num_classes, dtype=dtype)
-    return table[indices]
+    f = xp(indices)
+    rows = f.zeros((indices.size, num_classes), dtype)
+    rows[f.arange(indices.size), indices.reshape(-1)] = 1
+    return rows.reshape(*indices.shape, num_classes)
 
 
 def one_hot(indices: Any, num_classes: int, dtype: Any = np.float32) -> Any:
@@ -104,6 +106,8 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = np.float32) -> Any:
 
 def check_indices(name: str, indices: Array, count: int) -> None:
     """Nothing; raises TypeError unless integers, IndexError unless all from 0 to count - 1."""
+    if not is_array(indices):
+        raise TypeError(f"{name}: indices are {type(indices).__name__}, expected an array")
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{name}: indices are {indices.dtype}, expected integers")
     if indices.size and (int(indices.min()) < 0 or int(indices.max()) >= count):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..engine.backend import Array, xp
@@ -43,7 +44,7 @@ def _matmul_y(g: Any, x: Any, y_shape: tuple[int, ...]) -> Any:
 
 def _rows(x: Any) -> Any:
     """Return x as a matrix: all axes but the last as one."""
-    return x if x.ndim == 2 else reshape(x, (-1, x.shape[-1]))
+    return x if x.ndim == 2 else reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _as_shape(x: Any, shape: tuple[int, ...]) -> Any:
@@ -104,6 +105,8 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
     longest = max([d for t, d in zip(terms, covered, strict=True) if "..." in t], default=0)
     dots = "".join(free[:longest])
     terms = [t.replace("...", dots[longest - d :]) for t, d in zip(terms, covered, strict=True)]
+    if arrow and dots and "..." not in right:
+        raise ValueError(f"einsum: the output of {subscripts!r} lacks the dots of its inputs")
     if arrow:
         return ",".join(terms) + "->" + right.replace("...", dots)
     letters = "".join(t.replace("...", "") for t in left.split(","))

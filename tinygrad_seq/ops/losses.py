@@ -110,7 +110,7 @@ def cross_entropy(
         raise ValueError(f"{name}: label_smoothing is {label_smoothing}, expected 0 to 1")
     x = _classes_last(name, logits)
     class_weights = _class_weights(name, x, weight)
-    if values(targets).dtype.kind == "f":
+    if getattr(targets, "dtype", np.dtype(int)).kind == "f":
         return _soft_cross_entropy(
             x, _classes_last(name, targets), class_weights, reduction, label_smoothing
         )

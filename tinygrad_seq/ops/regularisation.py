@@ -47,5 +47,5 @@ def dropout(
         return x
     array: Array = x.array
     keep = (generator or default_generator()).mask(array.shape, 1.0 - p, backend_of(array))
-    scale = 0.0 if p == 1.0 else 1.0 / (1.0 - p)
+    scale = 0.0 if p == 1.0 else 1.0 / (1.0 - float(p))
     return mul(x, keep.astype(array.dtype) * scale)

@@ -48,7 +48,10 @@ class RowSparse(LazyCotangent):
 
     def gradient(self) -> RowSparseTensor | None:
         """Return the gradient to leave in a leaf, or None where it is to be dense."""
-        return RowSparseTensor(self) if self.sparse else None
+        if not self.sparse:
+            return None
+        parts = [(rows.copy(), values.copy()) for rows, values in self.parts]
+        return RowSparseTensor(RowSparse(parts, self.shape, self.sparse))
 
 
 class RowSparseTensor(Tensor):
@@ -75,6 +78,11 @@ class RowSparseTensor(Tensor):
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes."""
         return self.cotangent.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return self.cotangent.parts[0][1].dtype  # type: ignore[no-any-return]
 
     def coalesced(self) -> tuple[Array, Array]:
         """Return (rows (M,) ascending, each once; their sums (M, ...))."""

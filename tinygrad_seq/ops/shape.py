@@ -20,7 +20,11 @@ def reshape(x: Array, shape: int | Sequence[int]) -> Array:
     return x.reshape(shape)
 
 
-@primitive(x=lambda g, axes: transpose(g, None if axes is None else np.argsort(axes).tolist()))
+def _inverse(axes: Sequence[int] | None) -> list[int] | None:
+    return None if axes is None else np.argsort([a % len(axes) for a in axes]).tolist()
+
+
+@primitive(x=lambda g, axes: transpose(g, _inverse(axes)))
 def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
     """x with its axes in this order; reversed where None."""
     return x.transpose(axes)
@@ -79,7 +83,7 @@ def _cut_like(g: Any, shapes: tuple[tuple[int, ...], ...], axis: int) -> Any:
 def split(x: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> Array:
     """Parts of x along the axis, views: so many equal ones, or cut at these indices.
 
-    Raises ValueError if the axis has no equal parts of that number.
+    Raises ValueError if the axis has no equal parts of that number, or for unsorted indices.
     """
     n = x.shape[axis]
     if isinstance(indices_or_sections, int):
@@ -87,9 +91,11 @@ def split(x: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> 
             raise ValueError(
                 f"split: {n} along axis {axis} is not {indices_or_sections} equal parts"
             )
-        cuts = list(range(0, n + 1, n // indices_or_sections)) if n else [0, 0]
+        cuts = [i * (n // indices_or_sections) for i in range(indices_or_sections + 1)]
     else:
-        cuts = [0, *map(operator.index, indices_or_sections), n]
+        cuts = [0, *[slice(operator.index(i)).indices(n)[1] for i in indices_or_sections], n]
+        if cuts != sorted(cuts):
+            raise ValueError(f"split: indices are {indices_or_sections}, expected ascending ones")
     lead = (slice(None),) * (axis % x.ndim)
     return tuple([x[(*lead, slice(a, b))] for a, b in pairwise(cuts)])
 

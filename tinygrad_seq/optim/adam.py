@@ -1,0 +1,120 @@
+"""Adam and AdamW: steps scaled by running means of the gradient and of its square."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from ..engine.backend import Array, xp
+from ._check import Check, flag, not_negative, pair_below_one
+from .optimizer import Optimizer, Options, Params, Slots, descent
+
+
+class Adam(Optimizer):
+    """Adam, with PyTorch's options, defaults and trajectories.
+
+    d = ±g + weight_decay·w                               (minus where `maximize`)
+    m = m + (1 - β1)·(d - m),   v = β2·v + (1 - β2)·d²,   c1 = 1 - β1^step,   c2 = 1 - β2^step
+    w = w - (lr / c1)·m / (√v / √c2 + eps)                (amsgrad: the largest v so far for v)
+
+    A row-sparse gradient updates its rows only, of w, m and v, by the parameter's own step, with
+    eps / √c2 in place of eps: what PyTorch calls SparseAdam.
+
+    Raises as Optimizer.
+    Source: Kingma & Ba 2015, algorithm 1; amsgrad, Reddi, Kale & Kumar 2018
+    """
+
+    checks: ClassVar[dict[str, Check]] = {
+        "lr": not_negative,
+        "betas": pair_below_one,
+        "eps": not_negative,
+        "weight_decay": not_negative,
+        "amsgrad": flag,
+        "maximize": flag,
+    }
+    slot_names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+            },
+        )
+
+    def slots(self, options: Options) -> dict[str, float]:
+        """Return both running means, and the largest second one for amsgrad; 0 at first."""
+        names = self.slot_names if options["amsgrad"] else self.slot_names[:2]
+        return dict.fromkeys(names, 0.0)
+
+    def row_options(self, options: Options, step: int) -> Options:
+        """Return the options with eps / √(1 - β2^step) in place of eps, as SparseAdam has it."""
+        return {**options, "eps": options["eps"] / math.sqrt(1 - options["betas"][1] ** step)}
+
+    def rule(self, w: Array, g: Array, slots: Slots, step: int, options: Options) -> None:
+        """Nothing; the update in the class's docstring, in place."""
+        f = xp(w)
+        beta1, beta2 = options["betas"]
+        m, v = slots["exp_avg"], slots["exp_avg_sq"]
+        d = self._decayed(w, g, options)
+        scratch = f.empty_like(w)
+        f.subtract(d, m, out=scratch)
+        scratch *= 1 - beta1
+        m += scratch
+        f.multiply(d, d, out=scratch)
+        scratch *= 1 - beta2
+        v *= beta2
+        v += scratch
+        if options["amsgrad"]:
+            v = f.maximum(slots["max_exp_avg_sq"], v, out=slots["max_exp_avg_sq"])
+        f.sqrt(v, out=scratch)
+        scratch /= math.sqrt(1 - beta2**step)
+        scratch += options["eps"]
+        f.divide(m, scratch, out=scratch)
+        scratch *= options["lr"] / (1 - beta1**step)
+        w -= scratch
+
+    def _decayed(self, w: Array, g: Array, options: Options) -> Array:
+        return descent(w, g, options)
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient; PyTorch's options, defaults, trajectories.
+
+    w = (1 - lr·weight_decay)·w, then Adam's update with d = ±g   (minus where `maximize`)
+
+    A row-sparse gradient decays and updates its rows only, as Adam's.
+
+    Raises as Optimizer.
+    Source: Loshchilov & Hutter 2019, algorithm 2 (their schedule multiplier is lr here)
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize)
+
+    def _decayed(self, w: Array, g: Array, options: Options) -> Array:
+        w *= 1 - options["lr"] * options["weight_decay"]
+        return -g if options["maximize"] else g

@@ -1,0 +1,15 @@
+"""Numbers that say how good a model is."""
+
+from __future__ import annotations
+
+import math
+
+
+def perplexity(loss: float) -> float:
+    """Return exp(loss): how many equally likely tokens a loss in nats a token amounts to."""
+    return math.exp(loss) if loss < 709.0 else math.inf
+
+
+def bits(loss: float) -> float:
+    """Return a loss in nats as bits: loss / log 2."""
+    return loss / math.log(2.0)

@@ -1,0 +1,287 @@
+"""The training loop: progress, validation, early stopping, checkpoints, and an exact resume."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..engine.graph import no_grad
+from ..engine.random import Generator, default_generator
+from ..engine.tensor import Tensor
+from ..nn.module import Module
+from ..optim import Optimizer, ReduceLROnPlateau, clip_grad_norm_
+from ..serialize import load_checkpoint, save_checkpoint
+from .history import History
+
+CHECKPOINT, METRICS, PICTURE = "checkpoint.safetensors", "metrics.csv", "loss.png"
+
+
+class Batches(Protocol):
+    """Batches of an epoch that know their position: data.TruncatedBPTT, data.PaddedBatches."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+    def __len__(self) -> int: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Go to a position."""
+
+
+class Trainer:
+    """Trains a model's parameters by an optimiser, epoch by epoch.
+
+    loss: (loss, carry) = loss(batch, carry); carry is None for an epoch's first batch, then what
+    the batch before returned: a recurrent state, detached (nested tuples of Tensors)
+    batches: one epoch, each time it is iterated over
+    validate: a number, the lower the better, called in evaluation mode after each epoch
+    schedule, batch_schedule: stepped after each epoch (ReduceLROnPlateau: with the validation
+    loss) and after each batch
+    clip: largest norm of all gradients together, or None
+    folder: where checkpoint.safetensors, metrics.csv and loss.png are left, or None
+    checkpoint_every: batches from one checkpoint to the next, besides that of each epoch
+    patience: stop after so many epochs without a better validation, or None
+    generators: by name, those (besides the default one) whose state a checkpoint holds
+    progress: show a bar
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        optimizer: Optimizer,
+        loss: Callable[[Any, Any], tuple[Tensor, Any]],
+        batches: Batches,
+        *,
+        validate: Callable[[], float] | None = None,
+        schedule: Any = None,
+        batch_schedule: Any = None,
+        clip: float | None = None,
+        folder: str | Path | None = None,
+        checkpoint_every: int | None = None,
+        patience: int | None = None,
+        generators: dict[str, Generator] | None = None,
+        progress: bool = True,
+    ) -> None:
+        if patience is not None and validate is None:
+            raise ValueError("Trainer: patience needs validate")
+        self.model, self.optimizer, self.loss, self.batches = model, optimizer, loss, batches
+        self.validate, self.schedule, self.batch_schedule = validate, schedule, batch_schedule
+        self.clip, self.patience, self.checkpoint_every = clip, patience, checkpoint_every
+        self.folder = None if folder is None else Path(folder)
+        self.generators = {**(generators or {}), "default": default_generator()}
+        self.progress = progress
+        self.history = History()
+        self.step, self.carry, self.total, self.count, self.seconds = 0, None, 0.0, 0, 0.0
+        self.best, self.best_state = math.inf, model.state_dict()
+        self._interrupted = False
+
+    @property
+    def epoch(self) -> int:
+        """Number of finished epochs."""
+        return len(self.history.rows)
+
+    def fit(self, epochs: int) -> History:
+        """Return the history after training until so many epochs are finished in all.
+
+        Ctrl-C lets the batch end and writes a checkpoint before KeyboardInterrupt is raised.
+        Raises FloatingPointError for a loss or gradient that is not finite; the parameters, the
+        optimiser and the files are then as they were before that batch.
+        """
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with self._interrupt_after_batch():
+            while self.epoch < epochs and not self.stopped:
+                self._train_epoch(epochs)
+                self._end_epoch()
+            if self._interrupted:
+                raise KeyboardInterrupt
+        return self.history
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `patience` epochs have passed without a better validation."""
+        if self.patience is None:
+            return False
+        losses = [row["validation_loss"] for row in self.history.rows]
+        return len(losses) - (int(np.argmin(losses)) + 1 if losses else 0) >= self.patience
+
+    # ---- one epoch -------------------------------------------------------------------------------
+
+    def _train_epoch(self, epochs: int) -> None:
+        self.model.train()
+        started = time.perf_counter() - self.seconds
+        with self._bar(epochs) as bar:
+            for batch in self.batches:
+                loss = self._train_batch(batch)
+                self.seconds = time.perf_counter() - started
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+                every = self.checkpoint_every
+                if self._interrupted or (every and self.step % every == 0):
+                    self.save_checkpoint()
+                if self._interrupted:
+                    raise KeyboardInterrupt
+        self.seconds = time.perf_counter() - started
+
+    def _train_batch(self, batch: Any) -> float:
+        """Return the loss of one batch, after one step of the optimiser on it."""
+        self.optimizer.zero_grad()
+        loss, carry = self.loss(batch, self.carry)
+        value = float(loss.item())
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"the loss is {value} in epoch {self.epoch + 1}, batch {self.count + 1}; "
+                "nothing was updated"
+            )
+        loss.backward()
+        if self.clip is not None:
+            clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimizer.step()
+        if self.batch_schedule is not None:
+            self.batch_schedule.step()
+        self.carry, self.total = carry, self.total + value
+        self.count, self.step = self.count + 1, self.step + 1
+        return value
+
+    def _end_epoch(self) -> None:
+        """Nothing; validates, steps the schedule, adds a row to the history, writes the files."""
+        validation = None
+        if self.validate is not None:
+            self.model.eval()
+            with no_grad():
+                validation = float(self.validate())
+            self.model.train()
+            if validation < self.best:
+                self.best, self.best_state = validation, self.model.state_dict()
+        row = {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "train_loss": self.total / max(self.count, 1),
+            "validation_loss": validation,
+            "lr": float(self.optimizer.param_groups[0]["lr"]),
+            "seconds": round(self.seconds, 3),
+        }
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step(row["train_loss"] if validation is None else validation)
+        elif self.schedule is not None:
+            self.schedule.step()
+        self.history.rows.append(row)
+        self.carry, self.total, self.count, self.seconds = None, 0.0, 0, 0.0
+        if self.folder is not None:
+            self.save_checkpoint()
+            self.history.save_csv(self.folder / METRICS)
+            self.history.save_picture(self.folder / PICTURE)
+
+    def restore_best(self) -> None:
+        """Nothing; gives the model the parameters of its best validation so far."""
+        self.model.load_state_dict(self.best_state)
+
+    # ---- checkpoints -----------------------------------------------------------------------------
+
+    def save_checkpoint(self) -> None:
+        """Nothing; writes all that training goes on from, whole or not at all, into the folder."""
+        if self.folder is None:
+            return
+        schedules = {"schedule": self.schedule, "batch_schedule": self.batch_schedule}
+        tree = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedules": {n: s.state_dict() for n, s in schedules.items() if s is not None},
+            "generators": {name: g.state_dict() for name, g in self.generators.items()},
+            "batches": self.batches.state_dict(),
+            "carry": _to_arrays(self.carry),
+            "progress": [self.step, self.total, self.count, self.seconds],
+            "history": self.history.rows,
+            "best": self.best,
+            "best_state": self.best_state,
+        }
+        save_checkpoint(self.folder / CHECKPOINT, tree)
+
+    def resume(self) -> bool:
+        """Return whether the folder holds a checkpoint; if so, training goes on from it exactly.
+
+        Raises ValueError for a checkpoint that is damaged or belongs to another model or data.
+        """
+        if self.folder is None or not (self.folder / CHECKPOINT).exists():
+            return False
+        tree = load_checkpoint(self.folder / CHECKPOINT)
+        try:
+            self._load(tree)
+        except (KeyError, TypeError, AttributeError) as error:
+            path = self.folder / CHECKPOINT
+            raise ValueError(f"{path}: not a checkpoint of this training: {error}") from error
+        return True
+
+    def _load(self, tree: dict[str, Any]) -> None:
+        before = self.model.state_dict()
+        self.model.load_state_dict(tree["best_state"])  # fits, or raises before anything changes
+        self.model.load_state_dict(before)
+        self.batches.load_state_dict(tree["batches"])
+        self.optimizer.load_state_dict(tree["optimizer"])
+        self.model.load_state_dict(tree["model"])
+        schedules = {"schedule": self.schedule, "batch_schedule": self.batch_schedule}
+        for name, state in tree["schedules"].items():
+            schedules[name].load_state_dict(state)
+        for name, state in tree["generators"].items():
+            self.generators[name].load_state_dict(state)
+        self.carry = _to_tensors(tree["carry"], next(self.model.parameters()))
+        self.step, self.total, self.count, self.seconds = tree["progress"]
+        self.history.rows = list(tree["history"])
+        self.best, self.best_state = tree["best"], tree["best_state"]
+
+    # ---- the terminal ----------------------------------------------------------------------------
+
+    def _bar(self, epochs: int) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(
+            total=len(self.batches),
+            initial=self.count,
+            desc=f"epoch {self.epoch + 1}/{epochs}",
+            unit="batch",
+            disable=not self.progress,
+            leave=False,
+        )
+
+    @contextmanager
+    def _interrupt_after_batch(self) -> Iterator[None]:
+        """Put Ctrl-C off to the end of the batch, in the main thread."""
+        self._interrupted = False
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(*_: object) -> None:
+            if self._interrupted:  # a second time: at once
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _to_arrays(state: Any) -> Any:
+    """Return nested tuples of Tensors as nested lists of arrays."""
+    if state is None or isinstance(state, Tensor):
+        return None if state is None else state.detach().to("numpy").numpy()
+    return [_to_arrays(part) for part in state]
+
+
+def _to_tensors(state: Any, like: Tensor) -> Any:
+    """Return nested lists of arrays as nested tuples of Tensors, on the backend of `like`."""
+    if state is None:
+        return None
+    if isinstance(state, list):
+        return tuple(_to_tensors(part, like) for part in state)
+    return Tensor(state).to(like.backend)
