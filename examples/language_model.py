@@ -13,52 +13,44 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import nn, ops, optim
-from tinygrad_seq.data import (
-    TruncatedBPTT,
-    Vocabulary,
-    characters,
-    join_words,
-    load_corpus,
-    read_text,
-    words,
-)
+from tinygrad_seq import data, nn, ops, optim
 from tinygrad_seq.decode import Sampler, generate, greedy
 from tinygrad_seq.train import Trainer, bits, perplexity
 
 SMALL = {"layers": 1, "hidden": 128, "dropout": 0.0, "epochs": 3}  # for the built-in text
 LARGE = {"layers": 2, "hidden": 256, "dropout": 0.25, "epochs": 12}  # for a file
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-TOKENS = {
-    "chars": (characters, "".join),
-    "words": (lambda text: words(text, lower=True), join_words),
+TOKENS = {  # text to tokens, and back
+    "chars": (data.characters, "".join),
+    "words": (lambda text: data.words(text, lower=True), data.join_words),
 }
 
 
 class LanguageModel(nn.Module):
     """Logits of the next token at every step: ids (T, B) -> (T, B, V), state."""
 
-    def __init__(self, vocabulary_size, cell, layers, hidden, embedding, tied, dropout):
+    def __init__(self, vocabulary, tokens, cell, layers, hidden, embedding, tied, dropout):
         if tied and embedding != hidden:
             raise ValueError(f"tied weights need --embedding {hidden}, as wide as the hidden state")
-        self.vocabulary_size = vocabulary_size
-        self.embedding = nn.Embedding(vocabulary_size, embedding) if embedding else None
+        self.vocabulary, self.size, self.unit = vocabulary, len(vocabulary), tokens[:-1]
+        self.split, self.join = TOKENS[tokens]
+        self.embedding = nn.Embedding(self.size, embedding) if embedding else None
         self.dropout = nn.Dropout(dropout)
-        width = embedding or vocabulary_size
-        self.recurrent = LAYERS[cell](width, hidden, layers, dropout=dropout)
-        self.output = nn.Linear(hidden, vocabulary_size)
+        self.recurrent = LAYERS[cell](embedding or self.size, hidden, layers, dropout=dropout)
+        self.output = nn.Linear(hidden, self.size)
         if tied:
             self.output.weight = self.embedding.weight
 
     def forward(self, ids, state=None):
         """Logits (T, B, V) and the state after ids (T, B)."""
         ids = tg.tensor(ids)
-        x = self.embedding(ids) if self.embedding else ops.one_hot(ids, self.vocabulary_size)
+        x = self.embedding(ids) if self.embedding else ops.one_hot(ids, self.size)
         h, state = self.recurrent(self.dropout(x), state)
         return self.output(self.dropout(h)), state
 
@@ -78,35 +70,32 @@ class LanguageModel(nn.Module):
             tokens = np.where(random.random(len(tokens)) < probability, own, following)
         return ops.stack(outputs), state
 
+    def encode(self, text):
+        """Indices (N,) of a text's tokens."""
+        return self.vocabulary.encode(self.split(text))
+
 
 def cross_entropy(logits, targets):
     return ops.cross_entropy(logits.reshape(-1, logits.shape[-1]), tg.tensor(targets.reshape(-1)))
 
 
-def mean_loss(model, ids, batch_size=1):
-    """Nats a token of a text, read in order in `batch_size` parallel parts."""
-    state, total, batches = None, 0.0, TruncatedBPTT(ids, batch_size, 200)
+def score(name, model, ids, batch_size=1):
+    """Nats a token of a text, read in order in `batch_size` parallel parts; prints them."""
+    state, total, batches = None, 0.0, data.TruncatedBPTT(ids, batch_size, 200)
     model.eval()
     with tg.no_grad():
         for x, y in batches:
             logits, state = model(x, state)
             total += cross_entropy(logits, y).item() * y.size
-    return total / (batches.steps * batch_size)
+    loss = total / (batches.steps * batch_size)
+    print(f"{name}: {loss:.4f} nats or {bits(loss):.4f} bits a {model.unit}, "
+          f"perplexity {perplexity(loss):.3f}", flush=True)  # fmt: skip
+    return loss
 
 
-def train(options, settings):
-    """Trains a model, saves it, and returns it with its vocabulary."""
-    corpus = load_corpus(options.data, options.validation)
-    split, _ = TOKENS[options.tokens]
-    specials = ("<unk>",) if options.tokens == "chars" else ("<unk>", "<eos>")
-    tokens = split(corpus.train)
-    vocabulary = Vocabulary.build(tokens, min_count=options.min_count, specials=specials)
-    ids, held_out = vocabulary.encode(tokens), vocabulary.encode(split(corpus.validation))
-    print(f"{len(ids):,} {options.tokens}, {len(vocabulary):,} different; "
-          f"validation on {corpus.source}")  # fmt: skip
-    model = LanguageModel(len(vocabulary), **settings)
-    print(model)
-    batches = TruncatedBPTT(ids, options.batch, options.steps)
+def train(model, ids, held_out, options):
+    """Trains the model on ids (N,), validating on `held_out`, and leaves it at its best."""
+    batches = data.TruncatedBPTT(ids, options.batch, options.steps)
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
     total = options.epochs * len(batches)
     schedule = optim.WarmupCosine(optimizer, min(200, total // 10), total)
@@ -120,9 +109,8 @@ def train(options, settings):
         return cross_entropy(logits, y), nn.detached(state)
 
     def validate():
-        value = mean_loss(model, held_out, batch_size=min(16, len(held_out) // 50 or 1))
-        print(report(f"epoch {trainer.epoch + 1}: validation", value, options.tokens), flush=True)
-        return value
+        name = f"epoch {trainer.epoch + 1}: validation"
+        return score(name, model, held_out, batch_size=min(16, len(held_out) // 50 or 1))
 
     trainer = Trainer(
         model, optimizer, loss, batches, validate=validate, batch_schedule=schedule,
@@ -134,108 +122,147 @@ def train(options, settings):
     history = trainer.fit(options.epochs)
     trainer.restore_best()
     print(f"trained for {sum(row['seconds'] for row in history.rows):.0f} s")
-    print(report("validation, in order", mean_loss(model, held_out), options.tokens))
+    score("validation, in order", model, held_out)
+
+
+def make(options):
+    """A model trained on the text of --data, and saved."""
+    corpus = data.load_corpus(options.data, options.validation)
+    tokens = TOKENS[options.tokens][0](corpus.train)
+    specials = ("<unk>",) if options.tokens == "chars" else ("<unk>", "<eos>")
+    vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count, specials=specials)
+    names = ("tokens", "cell", "layers", "hidden", "embedding", "tied", "dropout")
+    settings = {name: getattr(options, name) for name in names}
+    model = LanguageModel(vocabulary, **settings)
+    ids, held_out = vocabulary.encode(tokens), model.encode(corpus.validation)
+    print(f"{len(ids):,} {options.tokens}, {len(vocabulary):,} different; "
+          f"validation on {corpus.source}", model, sep="\n")  # fmt: skip
+    prompt_tokens(model, options.generate)  # what is wrong with it is said now, not after training
     path = Path(options.save or Path(options.folder) / "model.safetensors")
-    about = {"settings": settings, "tokens": options.tokens, "vocabulary": vocabulary.to_dict()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    train(model, ids, held_out, options)
+    about = {"settings": settings, "vocabulary": vocabulary.to_dict()}
     tg.save(path, model.state_dict(), {"language_model": json.dumps(about)})
     print(f"model: {path}   losses: {Path(options.folder) / 'loss.png'}")
-    return model, vocabulary
-
-
-def report(name, loss, unit):
-    if unit == "words":
-        return f"{name}: perplexity {perplexity(loss):.2f} a word ({loss:.4f} nats)"
-    return (
-        f"{name}: {loss:.4f} nats or {bits(loss):.4f} bits a character, "
-        f"perplexity {perplexity(loss):.3f}"
-    )
+    return model
 
 
 def load(path):
-    """A saved model, its vocabulary, and its kind of token."""
-    about = json.loads(tg.load_metadata(path)["language_model"])
-    vocabulary = Vocabulary.from_dict(about["vocabulary"])
-    model = LanguageModel(len(vocabulary), **about["settings"])
+    """A saved model."""
+    metadata = tg.load_metadata(path)
+    if "language_model" not in metadata:
+        raise ValueError(f"{path}: not a model that this program saved")
+    about = json.loads(metadata["language_model"])
+    model = LanguageModel(data.Vocabulary.from_dict(about["vocabulary"]), **about["settings"])
     model.load_state_dict(tg.load(path))
-    return model, vocabulary, about["tokens"]
+    return model
 
 
-def write_on(model, vocabulary, unit, prompt, options):
+def prompt_tokens(model, prompt):
+    """The prompt's tokens, all in the vocabulary; without a prompt, the commonest one."""
+    if prompt is None:
+        return [model.vocabulary.tokens[len(model.vocabulary.specials)]]
+    tokens = model.split(prompt)
+    unknown = sorted({token for token in tokens if token not in model.vocabulary})
+    if unknown or not tokens:
+        fault = f"the model does not know {unknown}" if unknown else "the prompt is empty"
+        raise ValueError(f"--generate: {fault}")
+    return tokens
+
+
+def write_on(model, prompt, choose, length):
     """The prompt and what the model makes of it."""
-    split, join = TOKENS[unit]
-    choose = greedy
-    if options.temperature > 0:
-        choose = Sampler(options.temperature, options.top_k, options.top_p)
-    ids = vocabulary.encode(split(prompt))
+    tokens, vocabulary = prompt_tokens(model, prompt), model.vocabulary
+    ids = vocabulary.encode(tokens)[:, None]
     model.eval()
-    (more,) = generate(
-        model.step, None, ids[:, None], choose=choose, max_length=options.length, eos=vocabulary.eos
-    )
-    return join(split(prompt) + vocabulary.decode(more, skip_specials=False))
+    (more,) = generate(model.step, None, ids, choose=choose, max_length=length, eos=vocabulary.eos)
+    return model.join(tokens + vocabulary.decode(more, skip_specials=False))
+
+
+def count(text):
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return int(text)
+
+
+def probability(text):
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return float(text)
 
 
 def parse():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+        usage="%(prog)s [options]", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     add = parser.add_argument
     add("--data", help="text file (.gz too), or a folder with train.txt and val.txt")
     add("--validation", help="text file to validate on (default: val.* beside train.*, or a tenth)")
     add("--tokens", choices=TOKENS, default="chars", help="what is predicted (default: chars)")
-    add("--min-count", type=int, default=1, help="rarer tokens become <unk> (default: 1)")
+    add("--min-count", type=count, default=1, help="rarer tokens become <unk> (default: 1)")
     add("--cell", choices=LAYERS, default="lstm", help="(default: lstm)")
     for name, kind, text in (
-        ("layers", int, "recurrent layers"), ("hidden", int, "width of the hidden state"),
-        ("dropout", float, "probability, on inputs, between layers, and on outputs"),
-        ("epochs", int, "passes over the text"),
+        ("layers", count, "recurrent layers"), ("hidden", count, "width of the hidden state"),
+        ("dropout", probability, "probability, on inputs, between layers, and on outputs"),
+        ("epochs", count, "passes over the text"),
     ):  # fmt: skip
         defaults = f"{LARGE[name]}; {SMALL[name]} for the built-in text"
         add(f"--{name}", type=kind, help=f"{text} (default: {defaults})")
-    add("--embedding", type=int, default=64, help="width; 0 for one-hot input (default: 64)")
+    add("--embedding", type=count, default=64, help="width; 0 for one-hot input (default: 64)")
     add("--tied", action="store_true", help="one matrix for embedding and output")
-    add("--free-running", type=float, default=0.0, metavar="P",
+    add("--free-running", type=probability, default=0.0, metavar="P",
         help="probability of the model's own prediction as next input (default: 0)")  # fmt: skip
-    add("--batch", type=int, default=32, help="parallel parts of the text (default: 32)")
-    add("--steps", type=int, default=64, help="steps of truncated BPTT (default: 64)")
+    add("--batch", type=count, default=32, help="parallel parts of the text (default: 32)")
+    add("--steps", type=count, default=64, help="steps of truncated BPTT (default: 64)")
     add("--lr", type=float, default=4e-3, help="Adam's peak learning rate (default: 0.004)")
     add("--clip", type=float, default=1.0, help="largest norm of the gradient (default: 1)")
-    add("--patience", type=int, help="epochs without a better validation before stopping")
+    add("--patience", type=count, help="epochs without a better validation before stopping")
     add("--backend", default="numpy", help="numpy or cupy (default: numpy)")
-    add("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    add("--seed", type=count, default=0, help="of all random numbers (default: 0)")
     add("--folder", default="runs/language_model", help="for checkpoint, metrics, loss picture")
-    add("--checkpoint-every", type=int, default=200, help="batches (default: 200)")
+    add("--checkpoint-every", type=count, default=200, help="batches (default: 200)")
     add("--resume", action="store_true", help="go on from the folder's checkpoint")
     add("--save", help="model file (default: model.safetensors in the folder)")
     add("--load", help="model file to use instead of training")
-    add("--evaluate", metavar="FILE", help="with --load: text to score, in order")
+    add("--evaluate", metavar="FILE", help="text to score, in order")
     add("--generate", metavar="PROMPT", help="write on from this")
-    add("--length", type=int, default=300, help="tokens to generate (default: 300)")
-    add("--temperature", type=float, default=0.8, help="of sampling; 0: greedy (default: 0.8)")
-    add("--top-k", type=int, help="sample among the k likeliest tokens")
-    add("--top-p", type=float, help="sample among the likeliest tokens of this probability")
-    return parser.parse_args()
+    add("--length", type=count, default=300, help="tokens to generate (default: 300)")
+    add("--temperature", type=float, default=0.8, help="0: greedy (default: 0.8)")
+    add("--top-k", type=count, help="sample among the k likeliest tokens")
+    add("--top-p", type=probability, help="sample among the likeliest tokens of this probability")
+    options = parser.parse_args()
+    if options.load and (options.data or options.resume):
+        parser.error("--load uses a trained model: it does not go with --data or --resume")
+    for name, value in (LARGE if options.data else SMALL).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
+
+
+def run(options):
+    tg.use_backend(options.backend)
+    tg.manual_seed(options.seed)
+    choose = greedy
+    if options.temperature:
+        choose = Sampler(options.temperature, options.top_k, options.top_p)
+    text = options.evaluate and data.read_text(options.evaluate)
+    model = load(options.load) if options.load else make(options)
+    if text is not None:
+        score("evaluation, in order", model, model.encode(text))
+    if text is None or options.generate is not None:
+        print(write_on(model, options.generate, choose, options.length))
 
 
 def main():
-    options = parse()
-    tg.use_backend(options.backend)
-    tg.manual_seed(options.seed)
-    defaults = SMALL if options.data is None else LARGE
-    for name, value in defaults.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    if options.load:
-        model, vocabulary, unit = load(options.load)
-    else:
-        names = ("cell", "layers", "hidden", "embedding", "tied", "dropout")
-        model, vocabulary = train(options, {name: getattr(options, name) for name in names})
-        unit = options.tokens
-    prompt = options.generate or (None if options.load else "The ")
-    if prompt is not None:
-        print(write_on(model, vocabulary, unit, prompt, options))
-    if options.evaluate:
-        ids = vocabulary.encode(TOKENS[unit][0](read_text(options.evaluate)))
-        print(report("evaluation, in order", mean_loss(model, ids), unit))
+    try:
+        run(parse())
+    except KeyboardInterrupt:
+        print("\ninterrupted; --resume goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, LookupError) as error:
+        print(f"{Path(__file__).name}: error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,32 @@
-"""Stands here so that pytest puts this folder on the path: tests import `golden` from it."""
+"""What all tests share: the backends that one test body is run on, and Hypothesis' settings."""
+
+import os
+
+import pytest
+import strict_backend  # noqa: F401 (registers the backend "strict")
+from hypothesis import settings
+
+import tinygrad_seq as tg
+from tinygrad_seq.engine.backend import get_backend
+
+CHOSEN = os.environ.get("TINYGRAD_SEQ_TEST_BACKEND")
+"""A backend that tests run on alone, and that must then be there (`make test-gpu`)."""
+
+BACKENDS = [CHOSEN] if CHOSEN else ["numpy", "strict", "cupy"]
+
+settings.register_profile("tinygrad_seq", deadline=None)
+settings.load_profile("tinygrad_seq")
+
+
+@pytest.fixture(params=BACKENDS)
+def backend_name(request):
+    """The name of a backend that is the default one while the test runs."""
+    name = request.param
+    try:
+        get_backend(name)
+    except RuntimeError as error:
+        if CHOSEN:
+            raise
+        pytest.skip(str(error))
+    with tg.backend(name):
+        yield name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ def greedy(logits: np.ndarray) -> np.ndarray:
 class Sampler:
     """Draws tokens from softmax(logits / temperature), cut to the likeliest: (B, V) -> (B,).
 
-    temperature: above 0; below 1 sharper, above 1 flatter
+    temperature: finite, above 0; below 1 sharper, above 1 flatter
     top_k: only the k likeliest tokens (all that equal the k-th)
     top_p: only the fewest likeliest tokens whose probabilities add up to p or more
     generator: where numbers are drawn from; the default generator where None
@@ -43,8 +44,8 @@ class Sampler:
         top_p: float | None = None,
         generator: Generator | None = None,
     ) -> None:
-        if not temperature > 0:
-            raise ValueError(f"temperature is {temperature}, expected more than 0")
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"temperature is {temperature}, expected a finite number above 0")
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k is {top_k}, expected at least 1")
         if top_p is not None and not 0 < top_p <= 1:
@@ -61,9 +62,15 @@ class Sampler:
         return chosen
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return what tokens are drawn with: logits (B, V) -> (B, V), each row's sum 1."""
-        scaled = logits.astype(np.float64) / self.temperature
-        p: np.ndarray = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+        """Return what tokens are drawn with: logits (B, V) -> (B, V), each row's sum 1.
+
+        Raises FloatingPointError for a row whose largest logit is NaN or infinite.
+        """
+        largest = logits.max(axis=-1, keepdims=True).astype(np.float64)
+        if not np.isfinite(largest).all():
+            raise FloatingPointError("a row of logits has no finite largest one to sample by")
+        with np.errstate(over="ignore"):  # a small temperature: -inf, probability 0
+            p: np.ndarray = np.exp((logits - largest) / self.temperature)
         if self.top_k is not None and self.top_k < p.shape[-1]:
             least = np.partition(p, -self.top_k, axis=-1)[:, -self.top_k, None]
             p = np.where(p >= least, p, 0.0)
@@ -71,8 +78,9 @@ class Sampler:
         if self.top_p is not None:
             order = np.argsort(-p, axis=-1, kind="stable")
             ordered = np.take_along_axis(p, order, axis=-1)
-            before = ordered.cumsum(axis=-1) - ordered
-            np.put_along_axis(p, order, np.where(before < self.top_p, ordered, 0.0), axis=-1)
+            before = ordered.cumsum(axis=-1)[:, :-1]  # what the likelier ones add up to
+            ordered[:, 1:][before >= self.top_p] = 0.0
+            np.put_along_axis(p, order, ordered, axis=-1)
             p /= p.sum(axis=-1, keepdims=True)
         return p
 
@@ -113,21 +121,19 @@ def generate(
     if max_length < 0:
         raise ValueError(f"max_length is {max_length}, expected 0 or more")
     prompt = np.asarray(prompt)
-    if prompt.ndim != 2:
-        raise ValueError(f"the prompt is {prompt.shape}, expected (T, B)")
-    state, logits = read(step, state, prompt)
+    if prompt.ndim != 2 or len(prompt) == 0:
+        raise ValueError(f"the prompt is {prompt.shape}, expected (T, B), T at least 1")
     written: list[list[int]] = [[] for _ in range(prompt.shape[1])]
     open_rows = np.ones(prompt.shape[1], bool)
     for _ in range(max_length):
-        tokens = choose(logits)
+        state, logits = read(step, state, prompt)
+        tokens = np.asarray(choose(logits))
         open_rows &= tokens != (-1 if eos is None else eos)
         if not open_rows.any():
             break
         for b in np.flatnonzero(open_rows):
             written[b].append(int(tokens[b]))
-        with no_grad():
-            state, following = step(state, tokens)
-        logits = _host(following)
+        prompt = tokens[None]
     return written
 
 

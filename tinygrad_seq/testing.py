@@ -59,13 +59,14 @@ def check_grads(
         return [o for o in (outs if isinstance(outs, tuple) else (outs,)) if o.requires_grad]
 
     random = np.random.default_rng(seed)
+    derivative: _Function = of_varied
     for n in range(1, order + 1):
-        cotangents = _cotangents(of_varied, points, random)
+        cotangents = _cotangents(derivative, points, random)
         if not cotangents:
             return
         tolerances = (rtol, atol, eps)
-        _check_order(n, of_varied, names, points, cotangents, random, tolerances)
-        of_varied = _vjp(of_varied, len(points))
+        _check_order(n, derivative, names, points, cotangents, random, tolerances)
+        derivative = _vjp(derivative, len(points))
         names = [*names, *(f"order {n}'s cotangent {i}" for i in range(len(cotangents)))]
         points = [*points, *cotangents]
 
@@ -145,4 +146,4 @@ def _as_array(value: Any, like: Array) -> Array:
 
 
 def _host(array: Array) -> np.ndarray:
-    return convert(array, get_backend("numpy"))
+    return np.asarray(convert(array, get_backend("numpy")))

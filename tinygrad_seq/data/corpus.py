@@ -32,37 +32,43 @@ def load_corpus(
     """Return the texts of `path`, plain or gzip: a file, or a folder with train.txt and val.txt.
 
     path: None for the built-in text
-    validation: a file; where None, val.* beside a file called train.*, else the last part of the
-    text, cut at a line end
+    validation: a file; where None, val.* in the folder or beside a file called train.*, else the
+    last part of the text, cut at a line end
     held_out: that part's share, between 0 and 1
-    Raises FileNotFoundError or ValueError for what is missing or is not text.
+    Raises FileNotFoundError or ValueError for what is missing, empty or not text.
     """
     if not 0.0 < held_out < 1.0:
         raise ValueError(f"load_corpus: held_out is {held_out}, expected between 0 and 1")
-    if path is None:
-        return _split(built_in_text(), held_out, "the built-in text")
-    path = Path(path)
-    if path.is_dir():
-        train, beside = _only(path, "train.txt*"), _only(path, "val.txt*")
-        return Corpus(read_text(train), read_text(beside), str(beside))
-    text = read_text(path)
-    if validation is None and path.name.startswith("train."):
-        beside = path.with_name("val." + path.name.removeprefix("train."))
+    if path is not None and Path(path).is_dir():
+        validation = _only(Path(path), "val") if validation is None else validation
+        path = _only(Path(path), "train")
+    elif path is not None and validation is None and Path(path).name.startswith("train."):
+        beside = Path(path).with_name("val." + Path(path).name.removeprefix("train."))
         validation = beside if beside.exists() else None
+    text = built_in_text() if path is None else _some_text(path)
     if validation is not None:
-        return Corpus(text, read_text(validation), str(validation))
-    return _split(text, held_out, str(path))
+        return Corpus(text, _some_text(validation), str(validation))
+    return _split(text, held_out, "the built-in text" if path is None else str(path))
+
+
+def _some_text(path: str | os.PathLike[str]) -> str:
+    text = read_text(path)
+    if not text:
+        raise ValueError(f"{os.fspath(path)}: the file is empty, expected text")
+    return text
 
 
 def _split(text: str, held_out: float, name: str) -> Corpus:
+    if len(text) < 2:
+        raise ValueError(f"{name}: one character, expected at least two: to train and to validate")
     cut = text.find("\n", int(len(text) * (1 - held_out))) + 1
     if cut == 0 or cut == len(text):
-        cut = int(len(text) * (1 - held_out))
-    return Corpus(text[:cut], text[cut:], f"the last {1 - cut / max(len(text), 1):.0%} of {name}")
+        cut = min(max(int(len(text) * (1 - held_out)), 1), len(text) - 1)
+    return Corpus(text[:cut], text[cut:], f"the last {1 - cut / len(text):.0%} of {name}")
 
 
-def _only(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if not found:
-        raise FileNotFoundError(f"{folder}: no {pattern} in this folder")
-    return found[0]
+def _only(folder: Path, name: str) -> Path:
+    for path in (folder / f"{name}.txt", folder / f"{name}.txt.gz"):
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"{folder}: neither {name}.txt nor {name}.txt.gz in this folder")

@@ -22,15 +22,15 @@ class _Checkpoint:
         self.generator_state = default_generator().state_dict()
 
     def pull(
-        self, node: Node, gs: list[Any], wanted: set[Node], create_graph: bool
-    ) -> list[tuple[int, Any]]:
-        """Return (number of the input, its cotangent): of arguments and of what is closed over."""
+        self, node: Node, g: Any, wanted: set[Node] | None, create_graph: bool
+    ) -> list[tuple[Place, Any]]:
+        """Return (place, cotangent) of the arguments and of what the function closes over."""
         generator = default_generator()
         before = generator.state_dict()
         generator.load_state_dict(self.generator_state)
         try:
             with enable_grad():
-                return list(pull_through(self.function, self.args, node, gs, create_graph))
+                return pull_through(self.function, self.args, node, g, create_graph)
         finally:
             generator.load_state_dict(before)
 
@@ -58,7 +58,8 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     if not parents:
         return outs
     kept = [a.array for a in op.args if isinstance(a, Tensor)]
-    node = Node(op, parents, kept, None, tuple(t.shape for t in tensors))
+    shapes = tuple(t.shape for t in tensors)
+    node = Node(op, parents, kept, None, shapes, several)
     node.seals = seal(kept)
     result = tuple(
         tensor_at(t.array, (node, i) if t.requires_grad else None) for i, t in enumerate(tensors)

@@ -11,14 +11,15 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from . import writes
 from .backend import Array, as_array, xp
-from .writes import ages, overwritten
+from .writes import ages
 
 Place: TypeAlias = "tuple[Node, int]"
 """Where a value was made: a node, and which of its outputs."""
@@ -32,9 +33,12 @@ class Op(Protocol):
     name: str
 
     def pull(
-        self, node: Node, cotangents: list[Any], wanted: set[Node], create_graph: bool
-    ) -> Iterable[tuple[int, Any]]:
-        """Return (number of the input, its cotangent) for the wanted inputs of this node."""
+        self, node: Node, g: Any, wanted: set[Node] | None, create_graph: bool
+    ) -> list[tuple[Place, Any]]:
+        """Return (place, cotangent) for the inputs of this node that are wanted (None: all).
+
+        g: the cotangent of its result; a tuple of them where it has several
+        """
 
 
 class Node:
@@ -49,10 +53,10 @@ class Node:
         self,
         op: Op | None,
         parents: list[Place | None],
-        kept: list[Any] | None,
+        kept: Sequence[Any] | None,
         plan: Any,
         shapes: tuple[tuple[int, ...], ...],
-        several: bool = False,
+        several: bool,
     ) -> None:
         self.op = op
         self.parents = parents
@@ -98,16 +102,25 @@ class _Modes(threading.local):
 
 
 modes = _Modes()
+altered = 0
+"""Contexts open in all threads; while there are none, `modes` need not be looked up."""
+
+_altering = threading.Lock()
 
 
 @contextmanager
 def _mode(name: str, value: bool) -> Iterator[None]:
+    global altered
     before = getattr(modes, name)
+    with _altering:
+        altered += 1
     setattr(modes, name, value)
     try:
         yield
     finally:
         setattr(modes, name, before)
+        with _altering:
+            altered -= 1
 
 
 def no_grad() -> Any:
@@ -174,29 +187,45 @@ def backpropagate(
     cotangents = Accumulator(in_place=not create_graph)
     for place, g in seeds:
         cotangents.add(place, g)
-    ends = None if inputs is None else set(inputs)
     nodes = _newest_first(cotangents.sums, since)
-    leading = None if ends is None else _leading_to(ends, nodes)
-    wanted = set(nodes) if ends is None else {place[0] for place in ends}.union(leading or ())
+    ends = leading = wanted = None
+    if inputs is not None:
+        ends = set(inputs)
+        leading = _leading_to(ends, nodes)
+        wanted = leading.union(place[0] for place in ends)
     results: dict[Place, Any] = {}
+    take, add = cotangents.sums.pop, cotangents.add
     with _mode("recording", create_graph):
         for node in nodes:
-            if node not in wanted:
+            if wanted is not None and node not in wanted:
                 continue
-            gs = [cotangents.take((node, i)) for i in range(len(node.shapes))]
+            g = _take_several(node, take) if node.several else take((node, 0), None)
+            if g is None:
+                continue
             is_end = node.op is None or node.age <= since
             if node.hooks is not None and node.age > since:
-                _run_hooks(node, gs)
-            for i, g in enumerate(gs):
-                if g is not None and (is_end if ends is None else (node, i) in ends):
-                    results[node, i] = g
-            if is_end or (leading is not None and node not in leading):
-                continue
-            if any(g is not None for g in gs):
-                _pull(node, gs, wanted, create_graph, cotangents)
+                g = _run_hooks(node, g)
+            if is_end or ends is not None:
+                _collect(node, g, ends, results)
+            if not is_end and (leading is None or node in leading):
+                for place, gx in _pull(node, g, wanted, create_graph):
+                    add(place, gx)
                 if not retain_graph:
                     node.kept = None
     return results
+
+
+def _take_several(node: Node, take: Callable[..., Any]) -> list[Any] | None:
+    """Return the cotangents of all outputs, None for an unused one; None where all are unused."""
+    gs = [take((node, i), None) for i in range(len(node.shapes))]
+    return None if all(g is None for g in gs) else gs
+
+
+def _collect(node: Node, g: Any, ends: set[Place] | None, results: dict[Place, Any]) -> None:
+    """Nothing; adds the node's cotangents, or those of them that are asked for, to the results."""
+    for i, part in enumerate(g if node.several else (g,)):
+        if part is not None and (ends is None or (node, i) in ends):
+            results[node, i] = part
 
 
 def _newest_first(places: Iterable[Place], since: int) -> list[Node]:
@@ -225,9 +254,9 @@ def _leading_to(ends: set[Place], nodes: list[Node]) -> set[Node]:
 
 
 def _pull(
-    node: Node, gs: list[Any], wanted: set[Node], create_graph: bool, cotangents: Accumulator
-) -> None:
-    """Nothing; pulls one node's cotangents back to its inputs and adds them there."""
+    node: Node, g: Any, wanted: set[Node] | None, create_graph: bool
+) -> list[tuple[Place, Any]]:
+    """Return (place, cotangent) for the wanted inputs of a node, from what arrived at it."""
     op = node.op
     assert op is not None
     if node.kept is None:
@@ -235,35 +264,52 @@ def _pull(
             f"{op.name}: the graph was freed by an earlier backward pass; "
             "pass retain_graph=True there to go through it again"
         )
-    if overwritten(node.age, node.kept, node.seals):
+    may_differ = node.seals is not None or node.age < writes.latest
+    if may_differ and writes.overwritten(node.age, node.kept, node.seals):
         raise RuntimeError(
             f"{op.name}: an array that the graph keeps for the backward pass was written into"
             + (f" (op made at {node.line})" if node.line else "")
         )
-    if len(gs) > 1:
-        gs = [g.dense() if isinstance(g, LazyCotangent) else g for g in gs]
-        some = next(g for g in gs if g is not None)
-        zeros = xp(getattr(some, "array", some)).zeros
-        shapes = node.shapes
-        gs = [zeros(s, some.dtype) if g is None else g for g, s in zip(gs, shapes, strict=True)]
-    for i, g in op.pull(node, gs, wanted, create_graph):
-        place = node.parents[i]
-        assert place is not None
-        if modes.anomaly and not is_finite(getattr(g, "array", g)):
+    if node.several:
+        g = _complete(g, node.shapes)
+    elif isinstance(g, LazyCotangent):
+        g = g.dense()
+    pulled = op.pull(node, g, wanted, create_graph)
+    if modes.anomaly:
+        _check_finite(node, pulled)
+    return pulled
+
+
+def _check_finite(node: Node, pulled: list[tuple[Place, Any]]) -> None:
+    assert node.op is not None
+    for place, g in pulled:
+        if not is_finite(getattr(g, "array", g)):
             raise FloatingPointError(
-                f"detect_anomaly: the backward pass of {op.name} (made at {node.line or 'unknown'})"
-                f" gave a NaN or Inf to its input {i}"
+                f"detect_anomaly: the backward pass of {node.op.name} (made at "
+                f"{node.line or 'unknown'}) gave a NaN or Inf to input {node.parents.index(place)}"
             )
-        cotangents.add(place, g)
 
 
-def _run_hooks(node: Node, gs: list[Any]) -> None:
+def _complete(gs: list[Any], shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
+    """Return the cotangents of several outputs with zeros for those that were not used."""
+    dense = [g.dense() if isinstance(g, LazyCotangent) else g for g in gs]
+    some = next(g for g in dense if g is not None)
+    zeros = xp(getattr(some, "array", some)).zeros
+    return tuple(
+        [zeros(s, some.dtype) if g is None else g for g, s in zip(dense, shapes, strict=True)]
+    )
+
+
+def _run_hooks(node: Node, g: Any) -> Any:
+    """Return the cotangents of a node after its hooks have seen, and may have replaced, them."""
     assert node.hooks is not None
+    gs = list(g) if node.several else [g]
     for i, hooks in node.hooks.items():
         for hook in list(hooks.values()):
             if gs[i] is not None:
                 replaced = hook(gs[i])
                 gs[i] = gs[i] if replaced is None else replaced
+    return gs if node.several else gs[0]
 
 
 class Accumulator:
@@ -274,19 +320,15 @@ class Accumulator:
         self.owned: set[Place] = set()
         self.in_place = in_place
 
-    def take(self, place: Place) -> Any:
-        """Return the sum at this place, or None, and forget it."""
-        return self.sums.pop(place, None)
-
     def add(self, place: Place, g: Any) -> None:
         """Nothing; adds g to what has arrived at this place."""
         before = self.sums.get(place)
         if before is None:
             self.sums[place] = g
+        elif place in self.owned and not isinstance(g, LazyCotangent):
+            before += g
         elif isinstance(g, LazyCotangent) or isinstance(before, LazyCotangent):
             self.sums[place] = self._add_lazy(place, before, g)
-        elif place in self.owned:
-            before += g
         else:
             self.sums[place] = before + g
             if self.in_place and self.sums[place].ndim:

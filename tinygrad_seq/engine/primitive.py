@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, ParamSpec, cast
 
 import numpy as np
 
 from .backend import Array
-from .graph import LazyCotangent, Node, Place, backpropagate
+from .graph import Node, Place, backpropagate
 from .record import record
 from .tensor import Tensor, tensor_at
 from .writes import ages
 
 P = ParamSpec("P")
 Rule = Callable[..., Any]
+Source = Callable[[list[Any]], Any]
 
 registry: dict[str, Primitive] = {}
 """Every op by name, in the order of declaration."""
@@ -67,41 +68,48 @@ class Primitive:
         return found
 
     def pull(
-        self, node: Node, gs: list[Any], wanted: set[Node], create_graph: bool
-    ) -> Iterator[tuple[int, Any]]:
-        """Yield (number of the input, its cotangent) for the wanted inputs of this node."""
+        self, node: Node, g: Any, wanted: set[Node] | None, create_graph: bool
+    ) -> list[tuple[Place, Any]]:
+        """Return (place, cotangent) for the inputs of this node that are wanted (None: all)."""
         plan: Plan = node.plan
-        kept = plan.as_tensors(node) if create_graph else node.kept
-        assert kept is not None
-        g: Any = tuple(gs) if node.several else gs[0]
-        if isinstance(g, LazyCotangent):
-            g = g.dense()
-        parents = node.parents
+        kept: Any = plan.as_tensors(node) if create_graph else node.kept
+        parents: Any = node.parents
+        if self.variadic:
+            _, rule, picks = plan.rules[0]
+            cotangents = rule(g, *[kept[p] for p in picks])
+            return [
+                (parent, fit(gx, parent))
+                for gx, parent in zip(cotangents, parents, strict=True)
+                if parent is not None and (wanted is None or parent[0] in wanted)
+            ]
+        pulled = []
         for i, rule, picks in plan.rules:
-            if self.variadic:
-                cotangents = rule(g, *[kept[p] for p in picks])
-                for j, (gx, parent) in enumerate(zip(cotangents, parents, strict=True)):
-                    if parent is not None and parent[0] in wanted:
-                        yield j, fit(gx, parent)
-            else:
-                parent = parents[i]
-                if parent is not None and parent[0] in wanted:
-                    yield i, fit(rule(g, *[kept[p] for p in picks]), parent)
+            parent = parents[i]
+            if wanted is None or parent[0] in wanted:
+                if len(picks) == 1:  # spelt out: most rules ask for one thing
+                    gx = rule(g, kept[picks[0]])
+                else:
+                    gx = rule(g, *[kept[p] for p in picks]) if picks else rule(g)
+                if gx.shape != parent[0].shapes[parent[1]]:
+                    gx = fit(gx, parent)
+                pulled.append((parent, gx))
+        return pulled
 
 
 class Plan:
     """What to keep and how to call the rules, for one pattern of differentiable inputs of an op.
 
-    keep: functions of the list [inputs..., static values by name, result]
+    gather: takes what a node keeps from the list [inputs..., static values by name, result]
     origins: for each kept thing, the number of the input it is, -1 for the result, -2 for all
     inputs of a variadic op, else None
     rules: (number of the input, rule, numbers of the kept things it asks for)
     """
 
     def __init__(self, op: Primitive, key: int) -> None:
-        self.keep: list[Callable[[list[Any]], Any]] = []
+        self._sources: list[Source] = []
         self.origins: list[int | None] = []
         self.rules: list[tuple[int, Rule, list[int]]] = []
+        self.gather = _gatherer(self._sources)
         self.names: dict[str, int] = {}
         self.op, self.inputs = op, key.bit_length() - 1
         for i in op.differentiable:
@@ -113,13 +121,14 @@ class Plan:
     def number(self, name: str) -> int:
         """Return which kept thing a rule's parameter `name` is; keep it if it was not kept."""
         if name not in self.names:
-            self.names[name] = len(self.keep)
+            self.names[name] = len(self._sources)
             take, origin = self._source(name)
-            self.keep.append(take)
+            self._sources.append(take)
             self.origins.append(origin)
+            self.gather = _gatherer(self._sources)
         return self.names[name]
 
-    def _source(self, name: str) -> tuple[Callable[[list[Any]], Any], int | None]:
+    def _source(self, name: str) -> tuple[Source, int | None]:
         """Return how to take the thing a rule calls `name` from [inputs..., static, result]."""
         if name == "out":
             return itemgetter(-1), -1
@@ -131,18 +140,35 @@ class Plan:
         if op.variadic and i == 0:
             if name == parameter:
                 return (lambda values: tuple(values[:-2])), -2
-            return (lambda values: tuple([np.shape(v) for v in values[:-2]])), None
+            return (lambda values: tuple([_shape(v) for v in values[:-2]])), None
         if op.variadic or i >= self.inputs:
             default = op.signature.parameters[parameter].default
             return (lambda values: values[-2].get(parameter, default)), None
         if name != parameter:
-            return (lambda values: np.shape(values[i])), None
+            return (lambda values: _shape(values[i])), None
         return itemgetter(i), i
 
     def as_tensors(self, node: Node) -> list[Any]:
         """Return what a node kept, with the arrays as Tensors at their places in the graph."""
         assert node.kept is not None
         return [_attached(k, node, o) for k, o in zip(node.kept, self.origins, strict=True)]
+
+
+def _gatherer(sources: list[Source]) -> Callable[[list[Any]], Any]:
+    """Return a function that takes all sources at once; spelt out for few, as most ops have."""
+    if len(sources) == 1:
+        (first,) = sources
+        return lambda values: (first(values),)
+    if len(sources) == 2:
+        first, second = sources
+        return lambda values: (first(values), second(values))
+    taken = list(sources)
+    return (lambda values: [take(values) for take in taken]) if taken else (lambda values: ())
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    shape: tuple[int, ...] = value.shape if hasattr(value, "shape") else np.shape(value)
+    return shape
 
 
 def _attached(value: Any, node: Node, origin: int | None) -> Any:
@@ -166,6 +192,8 @@ def fit(g: Any, place: Place) -> Any:
     if g.shape == shape:
         return g
     lead = g.ndim - len(shape)
+    if g.shape[lead:] == shape:
+        return g.sum(axis=tuple(range(lead)))
     axes = (*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 != g.shape[i + lead]))
     return g.sum(axis=axes, keepdims=True).reshape(shape)
 
@@ -198,43 +226,40 @@ class Fused(Primitive):
         return found
 
     def pull(
-        self, node: Node, gs: list[Any], wanted: set[Node], create_graph: bool
-    ) -> Iterator[tuple[int, Any]]:
-        """Yield (number of the input, its cotangent) for the wanted inputs of this node."""
+        self, node: Node, g: Any, wanted: set[Node] | None, create_graph: bool
+    ) -> list[tuple[Place, Any]]:
+        """Return (place, cotangent) for the inputs of this node that are wanted (None: all)."""
         if create_graph:
             arguments = node.plan.as_tensors(node)[: len(self.parameters)]
-            yield from pull_through(self.definition, arguments, node, gs, create_graph=True)
-            return
-        assert node.kept is not None
+            return pull_through(self.definition, arguments, node, g, create_graph=True)
+        kept: Any = node.kept
         _, vjp, picks = node.plan.rules[0]
-        gs = [g.dense() if isinstance(g, LazyCotangent) else g for g in gs]
-        g: Any = tuple(gs) if node.several else gs[0]
-        cotangents = vjp(g, *[node.kept[p] for p in picks])
+        cotangents = vjp(g, *[kept[p] for p in picks])
+        pulled = []
         for i, gx in zip(self.differentiable, cotangents, strict=True):
             parent = node.parents[i] if i < len(node.parents) else None
-            if gx is not None and parent is not None and parent[0] in wanted:
-                yield i, fit(gx, parent)
+            if gx is not None and parent is not None and (wanted is None or parent[0] in wanted):
+                pulled.append((parent, fit(gx, parent)))
+        return pulled
 
 
 def pull_through(
     function: Callable[..., Any],
     arguments: Sequence[Any],
     node: Node,
-    gs: list[Any],
+    g: Any,
     create_graph: bool,
-) -> Iterator[tuple[int, Any]]:
-    """Yield the cotangents of a node's inputs by running `function` again, and back through it.
+) -> list[tuple[Place, Any]]:
+    """Return the cotangents of a node's inputs by running `function` again, and back through it.
 
     arguments: its arguments, with Tensors at the places of the node's inputs
     """
     since = next(ages)
     outs = function(*arguments)
-    outs = outs if isinstance(outs, tuple) else (outs,)
+    outs, gs = (outs, g) if node.several else ((outs,), (g,))
     seeds = [(o.place, g) for o, g in zip(outs, gs, strict=True) if o.place is not None]
     found = backpropagate(seeds, since=since, create_graph=create_graph, retain_graph=create_graph)
-    for i, place in enumerate(node.parents):
-        if place in found:
-            yield i, found.pop(place)
+    return [(place, gx) for place, gx in found.items() if place in node.parents]
 
 
 # ---- declarations --------------------------------------------------------------------------------

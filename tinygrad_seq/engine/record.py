@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import graph, writes
 from .backend import as_array, backend_of, is_array, xp
 from .graph import Node, Place, is_finite, modes, user_line
 from .tensor import Tensor, tensor_at
-from .writes import lend_all, seal
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -21,7 +21,7 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
     """Return op(*args, **static) as Tensors, recorded if an input needs it and recording is on."""
     values: list[Any] = []
     parents: list[Place | None] = []
-    key, bit, mask = 0, 1, op.mask
+    key, bit, mask, shift = 0, 1, op.mask, not op.variadic
     dtype, mixed, raw = None, False, False
     for a in args:
         place = None
@@ -40,38 +40,44 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
                 raw = True
         values.append(a)
         parents.append(place)
-        if not op.variadic:
-            bit <<= 1
+        bit <<= shift
     if mixed:
         _check_inputs(op, values)
     try:
         out = op.forward(*values, **static)
     except (ValueError, TypeError, IndexError) as error:
         raise _explained(op, values, error) from error
-    if modes.anomaly:
-        _check_finite(op, values, out)
-    out = tuple([as_array(o) for o in out]) if type(out) is tuple else as_array(out)
-    if key and modes.recording and op.differentiable:
-        plan = op.plan(key | bit)
+    recording = True
+    if graph.altered:
+        recording = modes.recording
+        if modes.anomaly:
+            _check_finite(op, values, out)
+    if type(out) is tuple:
+        out = tuple([as_array(o) for o in out])
+    elif type(out) is not np.ndarray:
+        out = as_array(out)
+    if key and recording and mask:
+        plan = op.plans.get(key | bit) or op.plan(key | bit)
         if plan.rules:
             if raw:
-                lend_all(args)
-            return _recorded(op, parents, plan, [*values, static, out], out)
+                writes.lend_all(args)
+            values += (static, out)
+            return _recorded(op, parents, plan, plan.gather(values), out)
     if type(out) is tuple:
         return tuple([tensor_at(o, None) for o in out])
     return tensor_at(out, None)
 
 
-def _recorded(op: Primitive, parents: list[Any], plan: Any, values: list[Any], out: Any) -> Any:
-    kept = [take(values) for take in plan.keep]
+def _recorded(op: Primitive, parents: list[Any], plan: Any, kept: Any, out: Any) -> Any:
     if type(out) is tuple:
-        node = Node(op, parents, kept, plan, tuple([o.shape for o in out]), several=True)
+        node = Node(op, parents, kept, plan, tuple([o.shape for o in out]), True)
         result: Any = tuple([tensor_at(o, (node, j)) for j, o in enumerate(out)])
     else:
-        node = Node(op, parents, kept, plan, (out.shape,))
+        node = Node(op, parents, kept, plan, (out.shape,), False)
         result = tensor_at(out, (node, 0))
-    node.seals = seal(kept)
-    if modes.anomaly:
+    if writes.loans:
+        node.seals = writes.seal(kept)
+    if graph.altered and modes.anomaly:
         node.line = user_line()
     return result
 
@@ -129,5 +135,5 @@ def _explained(op: Primitive, values: list[Any], error: Exception) -> Exception:
         f"{name} {v.dtype}{v.shape}" for name, v in zip(names, values, strict=False) if is_array(v)
     )
     text = str(error)
-    kind = next(k for k in (IndexError, ValueError, TypeError) if isinstance(error, k))
-    return kind(text if text.startswith(f"{op.name}:") else f"{op.name}: {text} ({inputs})")
+    kind = next(k for k in (ValueError, IndexError, TypeError) if isinstance(error, k))
+    return kind(f"{op.name}: {text.removeprefix(f'{op.name}: ')} ({inputs})")

@@ -41,6 +41,10 @@ class Tensor(Operators):
     def __init__(self, data: Array | Tensor, requires_grad: bool = False) -> None:
         if not is_array(data) and not isinstance(data, Tensor):
             backend_of(data)  # CuPy's arrays may be the first of their kind here
+            if not is_array(data):
+                raise TypeError(
+                    f"Tensor: data are {type(data).__name__}, expected an array (see tg.tensor)"
+                )
         self.array = data.array if isinstance(data, Tensor) else lend(data)
         _check_numbers(self.array)
         self.place = self.grad = None
@@ -110,7 +114,7 @@ class Tensor(Operators):
         if requires_grad and self.dtype.kind != "f":
             raise TypeError(f"requires_grad: only floating dtypes have gradients, got {self.dtype}")
         if requires_grad and self.place is None:
-            node = Node(None, [], [], None, (self.shape,))
+            node = Node(None, [], [], None, (self.shape,), False)
             node.leaf = weakref.ref(self)
             self.place = (node, 0)
         elif not requires_grad:
@@ -221,9 +225,12 @@ class Tensor(Operators):
         return "Tensor(" + ", ".join([body, *notes]) + ")"
 
 
+_new = object.__new__
+
+
 def tensor_at(array: Array, place: Place | None) -> Tensor:
     """Return a Tensor of this array at this place; nothing is checked."""
-    tensor = Tensor.__new__(Tensor)
+    tensor = _new(Tensor)
     tensor.array = array
     tensor.place = place
     tensor.grad = None

@@ -1,10 +1,10 @@
 """Noticing writes into arrays that a graph has kept: what is kept must stay as it was.
 
 The user can write into an array only after getting hold of it (`.data`, sharing one at
-construction, giving one to an op): it is then *lent*. A node that keeps a lent array takes a checksum of it, its
-*seal*; what was kept before is checked against the checksum taken at lending. The package's own
-writes (optimisers, `tensor[...] = value`) are announced by `written`. Where nothing was lent or
-written since a node was made, the check costs one comparison.
+construction, giving one to an op): it is then *lent*. A node that keeps a lent array takes a
+checksum of it, its *seal*; what was kept before is checked against the checksum taken at lending.
+The package's own writes (optimisers, `tensor[...] = value`) are announced by `written`. Where
+nothing was lent or written since a node was made, the check costs one comparison.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import itertools
 import weakref
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,18 +23,21 @@ ages = itertools.count(1)
 """One clock for nodes, loans and writes."""
 
 
-@dataclass
-class _Record:
-    """What is known of the memory of one array: when lent and its checksum then; when written."""
+loans: dict[int, _Loan] = {}
+"""Memory that the user can write into, by the id of the array that owns it."""
+
+_written: dict[int, tuple[weakref.ref[Any], int]] = {}  # when the package wrote, likewise by id
+
+latest = 0
+"""Age of the latest loan or write: nothing older than a younger node can have changed for it."""
+
+
+class _Loan(NamedTuple):
+    """An array's memory as it was when lent."""
 
     reference: weakref.ref[Any]
-    lent: int = 0
-    checksum: int = 0
-    written: int = 0
-
-
-_records: dict[int, _Record] = {}
-_latest = 0  # age of the latest loan or write
+    age: int
+    checksum: int
 
 
 def _owner(array: Array) -> Array:
@@ -51,24 +53,19 @@ def _checksum(array: Array) -> int:
     return zlib.crc32(host.reshape(-1).view(np.uint8).data)
 
 
-def _record(owner: Array) -> _Record:
+def _watch(owner: Array, book: dict[int, Any]) -> weakref.ref[Any]:
+    """Return a reference to the owner that takes its entry out of the book when it dies."""
     key = id(owner)
-    found = _records.get(key)
-    if found is None:
-        found = _records[key] = _Record(
-            weakref.ref(owner, lambda _, key=key: _records.pop(key, None))  # type: ignore[misc]
-        )
-    return found
+    return weakref.ref(owner, lambda _: book.pop(key, None))
 
 
 def lend(array: Array) -> Array:
     """Return `array`, which the user may now write into."""
-    global _latest
+    global latest
     owner = _owner(array)
-    record = _record(owner)
-    if not record.lent:
-        record.lent = _latest = next(ages)
-        record.checksum = _checksum(owner)
+    if id(owner) not in loans:
+        latest = next(ages)
+        loans[id(owner)] = _Loan(_watch(owner, loans), latest, _checksum(owner))
     return array
 
 
@@ -80,9 +77,11 @@ def lend_all(args: Iterable[Any]) -> None:
 
 def written(array: Array) -> None:
     """Nothing; the package has just written into `array` itself."""
-    global _latest
-    record = _record(_owner(array))
-    record.written = _latest = next(ages)
+    global latest
+    owner = _owner(array)
+    latest = next(ages)
+    known = _written.get(id(owner))
+    _written[id(owner)] = (known[0] if known else _watch(owner, _written), latest)
 
 
 def _arrays(kept: Iterable[Any]) -> Iterator[Array]:
@@ -95,32 +94,21 @@ def _arrays(kept: Iterable[Any]) -> Iterator[Array]:
 
 def seal(kept: Iterable[Any]) -> list[int | None] | None:
     """Return a checksum for each array of `kept` that is lent; None where none is."""
-    if not _records:
-        return None
-    seals = [_checksum(array) if _is_lent(array) else None for array in _arrays(kept)]
+    seals = [_checksum(a) if id(_owner(a)) in loans else None for a in _arrays(kept)]
     return seals if any(s is not None for s in seals) else None
-
-
-def _is_lent(array: Array) -> bool:
-    record = _records.get(id(_owner(array)))
-    return record is not None and record.lent > 0
 
 
 def overwritten(age: int, kept: Iterable[Any], seals: list[int | None] | None) -> bool:
     """Return whether an array kept by a node of this age has been written into since."""
-    if seals is None and age > _latest:
-        return False
     arrays = list(_arrays(kept))
     return any(map(_changed, arrays, seals or [None] * len(arrays), [age] * len(arrays)))
 
 
 def _changed(array: Array, sealed: int | None, age: int) -> bool:
     owner = _owner(array)
-    record = _records.get(id(owner))
-    if record is None:
-        return False
-    if record.written > age:
+    if _written.get(id(owner), (None, 0))[1] > age:
         return True
     if sealed is not None:
         return sealed != _checksum(array)
-    return record.lent > age and record.checksum != _checksum(owner)
+    loan = loans.get(id(owner))
+    return loan is not None and loan.age > age and loan.checksum != _checksum(owner)

@@ -15,7 +15,7 @@ from .. import ops
 from ..engine.backend import xp
 from ..engine.random import Generator
 from ..engine.tensor import Tensor, tensor_at
-from .linear import check_sizes, uniform_parameter
+from .linear import check_input, check_sizes, uniform_parameter
 from .module import Module
 
 State = tuple[Tensor, ...]
@@ -36,6 +36,17 @@ class Cell(Module):
         return tuple(
             tensor_at(zeros((*x.shape[:-1], width), x.dtype), None) for width in self.state_sizes
         )
+
+    def check(self, state: State, x: Tensor) -> None:
+        """Nothing; a subclass raises ValueError or TypeError for what does not fit.
+
+        Called by a step on its own, and once, not at every step, by a layer over time.
+        """
+
+    def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
+        """Return forward(state, x), after the check."""
+        self.check(state, x)
+        return self.forward(state, x)
 
     def forward(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         """Return (next state, output)."""
@@ -67,6 +78,21 @@ class GatedCell(Cell):
         self.weight_hh = uniform_parameter((height, output_size), bound, dtype, generator)
         self.bias_ih = uniform_parameter((height,), bound, dtype, generator) if bias else None
         self.bias_hh = uniform_parameter((height,), bound, dtype, generator) if bias else None
+
+    def check(self, state: State, x: Tensor) -> None:
+        """Nothing; raises ValueError or TypeError unless `cell(state, x)` fits.
+
+        state: a tuple of Tensors (..., width), one for each of state_sizes   x (..., input_size)
+        """
+        name = type(self).__name__
+        if not isinstance(state, tuple):
+            raise TypeError(f"{name}: the state is a {type(state).__name__}, expected a tuple")
+        check_input(name, x, self.input_size, self.weight_ih.dtype)
+        expected = [(*x.shape[:-1], width) for width in self.state_sizes]
+        if [s.shape for s in state] != expected:
+            raise ValueError(
+                f"{name}: the state is {[s.shape for s in state]}, expected {expected}"
+            )
 
     def from_input(self, x: Tensor) -> Tensor:
         """Return x @ weight_ih.T + bias_ih: the gates' share of the input."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .module import Module, Parameter
+from .module import Module
 
 
 class Sequential(Module):
@@ -14,12 +14,10 @@ class Sequential(Module):
     layers: modules, or plain functions of a Tensor such as ops.tanh
     """
 
+    unnamed = "layers"
+
     def __init__(self, *layers: Callable[..., Any]) -> None:
         self.layers = list(layers)
-
-    def members(self) -> Iterator[tuple[str, Parameter | Module]]:
-        """Yield (number, layer) for the layers that are modules."""
-        return ((str(i), m) for i, m in enumerate(self.layers) if isinstance(m, Module))
 
     def forward(self, x: Any) -> Any:
         """Return the last layer's output."""
@@ -43,14 +41,12 @@ class ModuleList(Module):
     Raises TypeError for an item that is not a Module.
     """
 
+    unnamed = "items"
+
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         self.items: list[Module] = []
         for module in modules:
             self.append(module)
-
-    def members(self) -> Iterator[tuple[str, Parameter | Module]]:
-        """Yield (number, module)."""
-        return ((str(i), m) for i, m in enumerate(self.items))
 
     def append(self, module: Module) -> ModuleList:
         """Return this list, one module longer. Raises TypeError for anything but a Module."""

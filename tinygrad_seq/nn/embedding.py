@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class Embedding(Module):
     padding_idx: a row that gets no gradient
     max_norm: rows read whose norm (of norm_type) is larger are scaled down to it, in place
     sparse: leave the gradient row-sparse, so that optimisers update only the rows that were read
-    Raises ValueError for sizes or a padding_idx that do not fit.
+    Raises ValueError for sizes, a padding_idx, a max_norm or a norm_type that do not fit.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class Embedding(Module):
             padding_idx %= self.num_embeddings
         if max_norm is not None and max_norm <= 0:
             raise ValueError(f"Embedding: max_norm is {max_norm}, expected more than 0")
+        if not 0 < norm_type < math.inf:
+            raise ValueError(f"Embedding: norm_type is {norm_type}, expected more than 0, finite")
         self.weight = Parameter(table)
         self.padding_idx, self.sparse = padding_idx, sparse
         self.max_norm, self.norm_type = max_norm, norm_type

@@ -24,6 +24,11 @@ class Parameter(Tensor):
     def __init__(self, data: Tensor | Array, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copied = type(self)(self.array.copy(), self.requires_grad)  # a leaf of its own
+        copied.grad = None if self.grad is None else Tensor(self.grad.array.copy())
+        return copied
+
     def __repr__(self) -> str:
         return "Parameter" + super().__repr__().removeprefix("Tensor")
 
@@ -36,6 +41,7 @@ class Module:
     """
 
     training = True
+    unnamed = ""  # an attribute whose items go by their numbers alone
 
     def forward(self, *args: Any, **options: Any) -> Any:
         """Return the module's output. Raises NotImplementedError unless a subclass defines it."""
@@ -45,12 +51,20 @@ class Module:
         """Return forward(*args, **options)."""
         return self.forward(*args, **options)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if _is_plain(value) and isinstance(vars(self).get(name), Parameter):
+            raise TypeError(
+                f"{type(self).__name__}.{name}: got a {type(value).__name__}, expected a Parameter;"
+                " nn.init, load_state_dict or `with no_grad()` write values into the one there"
+            )
+        super().__setattr__(name, value)
+
     # ---- walking ---------------------------------------------------------------------------------
 
     def members(self) -> Iterator[tuple[str, Parameter | Module]]:
         """Yield (name, parameter or module) for those that this module holds itself."""
         for name, value in vars(self).items():
-            yield from _found(name, value)
+            yield from _found("" if name == self.unnamed else name, value)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield (dotted name, module) for this module ("") and all inside it, each once."""
@@ -157,7 +171,12 @@ class Module:
             backend = get_backend(target)
             self._convert(lambda array: convert(array, backend))
             return self
-        dtype = np.dtype(target)
+        try:
+            dtype = np.dtype(target)
+        except TypeError as error:
+            raise ValueError(
+                f"to: {target!r} is neither a dtype nor one of {known_backends()}"
+            ) from error
         if dtype.kind != "f":
             raise TypeError(f"to: dtype is {dtype}, expected a floating one")
         self._convert(lambda array: array.astype(dtype))
@@ -198,10 +217,15 @@ def _found(name: str, value: object) -> Iterator[tuple[str, Parameter | Module]]
         yield name, value
     elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value):
-            yield from _found(f"{name}.{i}", item)
+            yield from _found(_joined(name, str(i)), item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _found(f"{name}.{key}", item)
+            yield from _found(_joined(name, str(key)), item)
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a value is a Tensor or an array, but no Parameter."""
+    return is_array(value) or (isinstance(value, Tensor) and not isinstance(value, Parameter))
 
 
 def _as_array(value: Any) -> Array:

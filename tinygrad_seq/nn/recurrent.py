@@ -29,10 +29,18 @@ class Recurrent(Module):
     def forward(
         self, x: Tensor, state: State | None = None, lengths: Any = None
     ) -> tuple[Tensor, State]:
-        """Return (outputs, final state). Raises ValueError for lengths that do not fit."""
+        """Return (outputs, final state). Raises ValueError for lengths or a state that misfit."""
+        if not isinstance(x, Tensor):
+            raise TypeError(f"Recurrent: x is a {type(x).__name__}, expected a Tensor")
+        if x.ndim == 0 or x.shape[0] == 0:
+            raise ValueError(f"Recurrent: x is {x.shape}, expected (T, B, D) with T at least 1")
+        first = x[0]
         if state is None:
-            state = self.cell.initial_state(x[0])
-        final, outputs = ops.scan(self.cell, x, state, lengths=lengths, reverse=self.reverse)
+            state = self.cell.initial_state(first)
+        self.cell.check(state, first)
+        final, outputs = ops.scan(
+            self.cell.forward, x, state, lengths=lengths, reverse=self.reverse
+        )
         return outputs, final
 
     def describe(self) -> str:

@@ -46,7 +46,9 @@ class _RNNBase(Module):
         width = input_size
         for _ in range(num_layers):
             cells = [make_cell(width) for _ in range(1 + bidirectional)]
-            layers.append(Bidirectional(*cells) if bidirectional else Recurrent(cells[0]))
+            layers.append(
+                Bidirectional(cells[0], cells[1]) if bidirectional else Recurrent(cells[0])
+            )
             width = len(cells) * cells[0].state_sizes[0]
         self.stack = Stack(*layers, dropout=dropout)
 
@@ -60,10 +62,11 @@ class _RNNBase(Module):
                     yield f"_l{i}_reverse" if name.startswith("back") else f"_l{i}", member
 
     def members(self) -> Iterator[tuple[str, Parameter | Module]]:
-        """Yield (PyTorch's name, parameter): weight_ih_l0, ..."""
+        """Yield (PyTorch's name, parameter): weight_ih_l0, ...; then a subclass's own."""
         for suffix, cell in self.cells():
             for name, parameter in cell.named_parameters():
                 yield name + suffix, parameter
+        yield from ((name, own) for name, own in super().members() if name != "stack")
 
     def _cell_of(self, name: str) -> tuple[GatedCell, str] | None:
         match = re.fullmatch(r"((?:weight|bias)_\w\w)(_l\d+(?:_reverse)?)", name)
@@ -80,10 +83,9 @@ class _RNNBase(Module):
         found = self._cell_of(name) if "stack" in vars(self) else None
         setattr(*found, value) if found is not None else super().__setattr__(name, value)
 
-    def modules(self) -> Iterator[Module]:
-        """Yield this module and the dropout inside, which have modes."""
-        yield self
-        yield self.stack.dropout
+    def _modules(self, prefix: str) -> Iterator[tuple[str, Module]]:
+        yield from super()._modules(prefix)
+        yield f"{prefix}.stack.dropout".lstrip("."), self.stack.dropout  # it has a mode
 
     # ---- the call --------------------------------------------------------------------------------
 
@@ -111,12 +113,15 @@ class _RNNBase(Module):
     ) -> tuple[Any, ...]:
         """Return the layers' initial states from PyTorch's h_0 or (h_0, c_0), checked."""
         several = len(first.state_sizes) > 1
-        parts = tuple(hx) if several else (hx,)
+        parts = tuple(hx) if several and isinstance(hx, (tuple, list)) else (hx,)
         if len(parts) != len(first.state_sizes):
             raise ValueError(f"hx has {len(parts)} parts, expected {len(first.state_sizes)}")
-        count = self.num_layers * (1 + self.bidirectional)
+        count, dtype = self.num_layers * (1 + self.bidirectional), first.weight_ih.dtype
         for part, width in zip(parts, first.state_sizes, strict=True):
             expected = (count, width) if unbatched else (count, batch, width)
+            if not isinstance(part, Tensor) or part.dtype != dtype:
+                got = part.dtype if isinstance(part, Tensor) else type(part).__name__
+                raise TypeError(f"an initial state is {got}, expected a Tensor of {dtype}")
             if part.shape != expected:
                 raise ValueError(f"an initial state is {part.shape}, expected {expected}")
         if unbatched:

@@ -19,10 +19,12 @@ def matmul(x: Array, y: Array) -> Array:
     """x @ y: products of the last two axes, broadcasting the others; 1-D inputs as in NumPy."""
     if y.ndim == 2 < x.ndim:  # one product instead of one for each leading index
         return (_rows(x) @ y).reshape(*x.shape[:-1], y.shape[1])
-    return xp(x).matmul(x, y)
+    return x @ y
 
 
 def _matmul_x(g: Any, x_shape: tuple[int, ...], y: Any) -> Any:
+    if len(x_shape) == y.ndim == 2:
+        return g @ y.T
     if y.ndim == 1:
         g, y = expand_dims(g, -1), expand_dims(y, -1)
     if len(x_shape) == 1:
@@ -31,6 +33,8 @@ def _matmul_x(g: Any, x_shape: tuple[int, ...], y: Any) -> Any:
 
 
 def _matmul_y(g: Any, x: Any, y_shape: tuple[int, ...]) -> Any:
+    if x.ndim == len(y_shape) == 2:
+        return x.T @ g
     if x.ndim == 1:
         g, x = expand_dims(g, -1 if len(y_shape) == 1 else -2), expand_dims(x, -2)
     if len(y_shape) == 1:

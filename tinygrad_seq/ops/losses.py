@@ -207,8 +207,9 @@ def l1_loss(predictions: Tensor, targets: Any, reduction: str = "mean") -> Tenso
 
 
 def _check_same_shape(name: str, x: Any, y: Any) -> None:
-    if x.shape != np.shape(values(y)):
-        raise ValueError(f"{name}: targets are {np.shape(values(y))}, expected {x.shape}")
+    shape = y.shape if hasattr(y, "shape") else np.shape(y)
+    if x.shape != shape:
+        raise ValueError(f"{name}: targets are {shape}, expected {x.shape}")
 
 
 def cosine_similarity(x: Tensor, y: Any, axis: int = -1, eps: float = 1e-8) -> Tensor:

@@ -35,10 +35,11 @@ def scan(
     outputs are 0, in both directions, so padding is invisible
     reverse: from the last step to the first; the outputs stand at the steps they belong to
     outputs (T, B, ...), in the form that the step returns
-    Raises ValueError for lengths or inputs that do not fit, or for no steps at all.
+    Raises ValueError for lengths or inputs that do not fit, or for no steps at all, TypeError for
+    anything but Tensors.
     """
     series = inputs if isinstance(inputs, tuple) else (inputs,)
-    steps = _check_inputs(series)
+    steps = _check_inputs(series, state)
     valid = None if lengths is None else step_masks(lengths, series[0])
     slices = list(zip(*(unbind(x) for x in series), strict=True))
     outputs: list[Any] = [None] * steps
@@ -51,7 +52,12 @@ def scan(
     return state, _stacked(outputs)
 
 
-def _check_inputs(series: tuple[Tensor, ...]) -> int:
+def _check_inputs(series: tuple[Tensor, ...], state: Tensors) -> int:
+    for name, value in (("state", state), *(("inputs", x) for x in series)):
+        if not isinstance(value, (Tensor, tuple)) and not is_array(value):
+            raise TypeError(
+                f"scan: {name}: got a {type(value).__name__}, expected a Tensor or a tuple of them"
+            )
     counts = {x.shape[0] if x.ndim else 0 for x in series}
     if len(counts) != 1 or counts == {0}:
         raise ValueError(
@@ -79,6 +85,8 @@ def check_lengths(lengths: Any, steps: int, batch: int) -> np.ndarray:
 
 def step_masks(lengths: Any, x: Tensor) -> Array:
     """Return booleans (T, B): whether step t lies within sequence b. x (T, B, ...)."""
+    if x.ndim < 2:
+        raise ValueError(f"scan: lengths for inputs {x.shape}, expected (T, B, ...)")
     host = check_lengths(lengths, x.shape[0], x.shape[1])
     return xp(x.array).asarray(np.arange(x.shape[0])[:, None] < host)
 

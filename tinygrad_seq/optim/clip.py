@@ -93,13 +93,11 @@ def _gradients(who: str, parameters: Tensor | Iterable[Tensor]) -> list[_Gradien
     found: dict[int, _Gradient] = {}
     for i, p in enumerate(_check.tensors(f"{who}: parameters", parameters)):
         grad = p.grad
-        if grad is None or id(p) in found:
-            continue
         if isinstance(grad, RowSparseTensor):
             rows, values = grad.coalesced()
-        else:
-            rows, values = None, grad.array
-        found[id(p)] = _Gradient(i, p, values, rows)
+            found[id(p)] = _Gradient(i, p, values, rows)
+        elif grad is not None:
+            found[id(p)] = _Gradient(i, p, grad.array, None)
     return list(found.values())
 
 

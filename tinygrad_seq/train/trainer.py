@@ -6,6 +6,7 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,12 +46,13 @@ class Trainer:
     validate: a number, the lower the better, called in evaluation mode after each epoch
     schedule, batch_schedule: stepped after each epoch (ReduceLROnPlateau: with the validation
     loss) and after each batch
-    clip: largest norm of all gradients together, or None
-    folder: where checkpoint.safetensors, metrics.csv and loss.png are left, or None
+    clip: largest norm of the optimiser's gradients together, or None
+    folder: where checkpoint.safetensors, metrics.csv and (with matplotlib) loss.png are left
     checkpoint_every: batches from one checkpoint to the next, besides that of each epoch
     patience: stop after so many epochs without a better validation, or None
     generators: by name, those (besides the default one) whose state a checkpoint holds
     progress: show a bar
+    Raises ValueError for a patience below 1 or without validate.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Trainer:
     ) -> None:
         if patience is not None and validate is None:
             raise ValueError("Trainer: patience needs validate")
+        if patience is not None and patience < 1:
+            raise ValueError(f"Trainer: patience is {patience}, expected 1 or more")
         self.model, self.optimizer, self.loss, self.batches = model, optimizer, loss, batches
         self.validate, self.schedule, self.batch_schedule = validate, schedule, batch_schedule
         self.clip, self.patience, self.checkpoint_every = clip, patience, checkpoint_every
@@ -92,13 +96,14 @@ class Trainer:
         """Return the history after training until so many epochs are finished in all.
 
         Ctrl-C lets the batch end and writes a checkpoint before KeyboardInterrupt is raised.
-        Raises FloatingPointError for a loss or gradient that is not finite; the parameters, the
-        optimiser and the files are then as they were before that batch.
+        Raises FloatingPointError for a loss or gradient that is not finite, and for a validation
+        that is NaN; the parameters, the optimiser and the files are then as they were before that
+        batch (that validation).
         """
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
         with self._interrupt_after_batch():
-            while self.epoch < epochs and not self.stopped:
+            while self.epoch < epochs and not self.stopped and not self._interrupted:
                 self._train_epoch(epochs)
                 self._end_epoch()
             if self._interrupted:
@@ -142,8 +147,8 @@ class Trainer:
                 "nothing was updated"
             )
         loss.backward()
-        if self.clip is not None:
-            clip_grad_norm_(self.model.parameters(), self.clip)
+        owned = [p for group in self.optimizer.param_groups for p in group["params"]]
+        clip_grad_norm_(owned, math.inf if self.clip is None else self.clip)  # raises if not finite
         self.optimizer.step()
         if self.batch_schedule is not None:
             self.batch_schedule.step()
@@ -159,6 +164,8 @@ class Trainer:
             with no_grad():
                 validation = float(self.validate())
             self.model.train()
+            if math.isnan(validation):
+                raise FloatingPointError(f"the validation after epoch {self.epoch + 1} is NaN")
             if validation < self.best:
                 self.best, self.best_state = validation, self.model.state_dict()
         row = {
@@ -176,66 +183,78 @@ class Trainer:
         self.history.rows.append(row)
         self.carry, self.total, self.count, self.seconds = None, 0.0, 0, 0.0
         if self.folder is not None:
-            self.save_checkpoint()
             self.history.save_csv(self.folder / METRICS)
-            self.history.save_picture(self.folder / PICTURE)
+            try:
+                self.history.save_picture(self.folder / PICTURE)
+            except ImportError as error:
+                warnings.warn(f"no {PICTURE}: {error}", stacklevel=3)
+            self.save_checkpoint()  # last: once it counts the epoch, nothing of it is missing
 
     def restore_best(self) -> None:
-        """Nothing; gives the model the parameters of its best validation so far."""
+        """Nothing; gives the model the parameters of its best validation so far.
+
+        Raises RuntimeError if there was none.
+        """
+        if self.best == math.inf:
+            raise RuntimeError("restore_best: there was no validation with a finite result")
         self.model.load_state_dict(self.best_state)
 
     # ---- checkpoints -----------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
         """Nothing; writes all that training goes on from, whole or not at all, into the folder."""
-        if self.folder is None:
-            return
+        if self.folder is not None:
+            save_checkpoint(self.folder / CHECKPOINT, self._tree())
+
+    def resume(self) -> bool:
+        """Return whether the folder holds a checkpoint; if so, training goes on from it exactly.
+
+        Raises ValueError for a checkpoint that is damaged or belongs to another model or data, and
+        then changes nothing.
+        """
+        if self.folder is None or not (self.folder / CHECKPOINT).exists():
+            return False
+        path, before = self.folder / CHECKPOINT, self._tree()
+        tree = load_checkpoint(path)
+        try:
+            self._load(tree)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            self._load(before)
+            raise ValueError(f"{path}: not a checkpoint of this training: {error}") from error
+        return True
+
+    def _keepers(self) -> dict[str, Any]:
+        """Return by name all that keeps its own state, in the order in which to restore it."""
         schedules = {"schedule": self.schedule, "batch_schedule": self.batch_schedule}
-        tree = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedules": {n: s.state_dict() for n, s in schedules.items() if s is not None},
-            "generators": {name: g.state_dict() for name, g in self.generators.items()},
-            "batches": self.batches.state_dict(),
+        return {
+            "batches": self.batches,
+            "model": self.model,
+            **{name: schedule for name, schedule in schedules.items() if schedule is not None},
+            "optimizer": self.optimizer,  # after the schedules: it has the rates as they were left
+            **{f"generator {name}": generator for name, generator in self.generators.items()},
+        }
+
+    def _tree(self) -> dict[str, Any]:
+        return {
+            "states": {name: keeper.state_dict() for name, keeper in self._keepers().items()},
             "carry": _to_arrays(self.carry),
             "progress": [self.step, self.total, self.count, self.seconds],
             "history": self.history.rows,
             "best": self.best,
             "best_state": self.best_state,
         }
-        save_checkpoint(self.folder / CHECKPOINT, tree)
-
-    def resume(self) -> bool:
-        """Return whether the folder holds a checkpoint; if so, training goes on from it exactly.
-
-        Raises ValueError for a checkpoint that is damaged or belongs to another model or data.
-        """
-        if self.folder is None or not (self.folder / CHECKPOINT).exists():
-            return False
-        tree = load_checkpoint(self.folder / CHECKPOINT)
-        try:
-            self._load(tree)
-        except (KeyError, TypeError, AttributeError) as error:
-            path = self.folder / CHECKPOINT
-            raise ValueError(f"{path}: not a checkpoint of this training: {error}") from error
-        return True
 
     def _load(self, tree: dict[str, Any]) -> None:
-        before = self.model.state_dict()
-        self.model.load_state_dict(tree["best_state"])  # fits, or raises before anything changes
-        self.model.load_state_dict(before)
-        self.batches.load_state_dict(tree["batches"])
-        self.optimizer.load_state_dict(tree["optimizer"])
-        self.model.load_state_dict(tree["model"])
-        schedules = {"schedule": self.schedule, "batch_schedule": self.batch_schedule}
-        for name, state in tree["schedules"].items():
-            schedules[name].load_state_dict(state)
-        for name, state in tree["generators"].items():
-            self.generators[name].load_state_dict(state)
+        keepers = self._keepers()
+        if tree["states"].keys() != keepers.keys():
+            raise ValueError(f"it holds {sorted(tree['states'])}, expected {sorted(keepers)}")
+        self.model.load_state_dict(tree["best_state"])  # fits, or raises
+        for name, keeper in keepers.items():
+            keeper.load_state_dict(tree["states"][name])
         self.carry = _to_tensors(tree["carry"], next(self.model.parameters()))
         self.step, self.total, self.count, self.seconds = tree["progress"]
         self.history.rows = list(tree["history"])
-        self.best, self.best_state = tree["best"], tree["best_state"]
+        self.best, self.best_state = float(tree["best"]), tree["best_state"]
 
     # ---- the terminal ----------------------------------------------------------------------------
 

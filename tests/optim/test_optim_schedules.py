@@ -64,6 +64,16 @@ def test_resumed_equals_uninterrupted(case, order, tmp_path):
     assert resumed.state_dict() == whole.state_dict()
 
 
+@pytest.mark.parametrize("case", SCHEDULES, ids=lambda case: case.name)
+def test_a_loaded_schedule_sets_its_rates(case):
+    whole = getattr(optim, case.schedule)(two_groups(), **case.options)
+    advance(whole, case, range(27))
+    assert rates(whole.optimizer) != list(LEARNING_RATES)
+    fresh = getattr(optim, case.schedule)(two_groups(), **case.options)
+    fresh.load_state_dict(whole.state_dict())
+    assert rates(fresh.optimizer) == rates(whole.optimizer)
+
+
 def test_warmup_cosine_is_its_formula():
     wanted = read("optim", "LambdaLR-warmup-cosine")["lr"]
     schedule = optim.WarmupCosine(two_groups(), 6, 25, floor=0.1)

@@ -129,7 +129,7 @@ def test_rows_move_as_a_table_of_them_would(name, options):
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)
-@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (1,), (40_000,), (300, 70), (3, 20_000)])
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (1,), (80_000,), (300, 150), (3, 40_000)])
 def test_blocks_equal_whole(name, options, shape):
     """Large arrays are updated block by block; each element moves as it would alone."""
     rng = np.random.default_rng(1)
@@ -143,7 +143,7 @@ def test_blocks_equal_whole(name, options, shape):
             optimizer.step()
     assert p.shape == shape
     close(p.detach().numpy().reshape(-1)[picked], alone.detach().numpy(), "float64")
-    assert np.mean(np.isclose(p.detach().numpy(), w)) < 0.01 or not w.size
+    assert np.isclose(p.detach().numpy(), w).sum() <= 0.01 * w.size
 
 
 @pytest.mark.parametrize("name", NAMES)
