@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from nn_layers import constant, host, leaf
-
 from golden.cases import CELLS, RECURRENT
 from golden.loss_cases import FUNCTIONS, result_weight
 from golden.store import DTYPES, read
+from nn_layers import constant, host, leaf
+
 from tinygrad_seq import nn
 
 TOLERANCE = {"float64": 1e-11, "float32": 1e-5}

@@ -27,7 +27,6 @@ PARAMS = [
     ([P, np.ones(2)], TypeError, r"params\[1\] is a ndarray, expected a Tensor"),
     ([P, P], ValueError, r"params\[1\] is given twice"),
     ([P, P * 2], ValueError, r"params\[1\] is the result of an op"),
-    ([P, tg.tensor([1.0])], ValueError, r"params\[1\] does not require a gradient"),
     ([P, {"params": [leaf(1)]}], TypeError, r"params\[0\] is a Tensor, expected a group"),
     ([{"params": []}], ValueError, "group 0: params is empty"),
     ([{"params": 3}], TypeError, "group 0: params is a int"),
@@ -147,3 +146,12 @@ def test_a_parameter_of_another_dtype_than_its_state():
     p.array = p.array.astype(np.float64)
     p.grad = tg.tensor(np.ones(2))
     rejected(optimizer, [p], TypeError, r"is now numpy float64\(2,\), its exp_avg is numpy float32")
+
+
+def test_a_frozen_parameter_is_left_alone() -> None:
+    frozen, free = tg.tensor([1.0]), tg.tensor([1.0], requires_grad=True)
+    optimizer = optim.SGD([frozen, free], lr=0.5)
+    (free * 2.0).sum().backward()
+    optimizer.step()
+    assert frozen.item() == 1.0
+    assert free.item() == 0.0

@@ -5,9 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-import tinygrad_seq as tg
-from tinygrad_seq import nn, optim
 from trainings import (
     Stop,
     bits_of,
@@ -17,6 +14,9 @@ from trainings import (
     state_of,
     stopping,
 )
+
+import tinygrad_seq as tg
+from tinygrad_seq import nn, optim
 
 TRAININGS = {"language": language_training, "classifier": classifier_training}
 
@@ -32,7 +32,7 @@ def whole(tmp_path_factory):
     return ends
 
 
-@pytest.mark.parametrize("stop", [2, 6, 7, 11, 12, 17])
+@pytest.mark.parametrize("stop", [2, 6, 7, 17])
 @pytest.mark.parametrize("every", [1, 2, 4])
 @pytest.mark.parametrize("name", TRAININGS)
 def test_resumed_equals_uninterrupted(name, every, stop, whole, tmp_path):
@@ -73,11 +73,11 @@ def test_the_state_between_batches_is_carried(tmp_path):
     """Without the saved carry a resumed epoch would go on from a zero state."""
     with pytest.raises(Stop):
         language_training(tmp_path, checkpoint_every=1, loss=stopping(3)).fit(1)
-    first, resumed = language_training(None), language_training(tmp_path, seed=9)
-    assert resumed.resume()
+    first = language_training(None, loss=stopping(3))
     with pytest.raises(Stop):
-        first.loss = stopping(3)(first.loss)
         first.fit(1)
+    resumed = language_training(tmp_path, seed=9)
+    assert resumed.resume()
     assert isinstance(resumed.carry, tuple)
     carried = [bits_of(part.numpy()) for part in resumed.carry]
     assert carried == [bits_of(part.numpy()) for part in first.carry]

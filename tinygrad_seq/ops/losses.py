@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backend import Array, is_array, xp
+from ..engine.backend import Array, as_array, is_array, xp
 from ..engine.primitive import fused
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, tensor_at
 from .activations import softplus
 from .elementwise import abs, maximum, sqrt, values
 from .indexing import check_indices, getitem
@@ -51,6 +51,11 @@ def _reduced(losses: Tensor, reduction: str, total_weight: Any = None) -> Tensor
     if reduction == "mean":
         return mean(losses) if total_weight is None else sum(losses) / total_weight
     raise ValueError(f"reduction is {reduction!r}, expected 'none', 'sum' or 'mean'")
+
+
+def _constant(array: Array) -> Tensor:
+    """Return an array that was made here, and that nobody else can write into, as a Tensor."""
+    return tensor_at(as_array(array), None)
 
 
 def _classes_last(name: str, x: Any) -> Any:
@@ -119,12 +124,12 @@ def cross_entropy(
     scale = counted.astype(x.dtype)
     if class_weights is not None:
         scale = scale * class_weights[flat]
-    losses = cross_entropy_rows(rows, flat) * scale
+    losses = cross_entropy_rows(rows, _constant(flat)) * _constant(scale)
     if label_smoothing > 0:
-        even = _smooth_rows(rows, class_weights) * counted.astype(x.dtype)
+        even = _smooth_rows(rows, class_weights) * _constant(counted.astype(x.dtype))
         losses = losses * (1 - label_smoothing) + even * (label_smoothing / x.shape[-1])
     shape = values(targets).shape
-    return _reduced(reshape(losses, shape), reduction, scale.sum())
+    return _reduced(reshape(losses, shape), reduction, _constant(scale.sum()))
 
 
 def _smooth_rows(rows: Any, class_weights: Any) -> Any:
@@ -171,8 +176,8 @@ def nll_loss(
     scale = counted.astype(x.dtype)
     if class_weights is not None:
         scale = scale * class_weights[flat]
-    losses = -getitem(rows, (xp(flat).arange(len(flat)), flat)) * scale
-    return _reduced(reshape(losses, values(targets).shape), reduction, scale.sum())
+    losses = -getitem(rows, (xp(flat).arange(len(flat)), flat)) * _constant(scale)
+    return _reduced(reshape(losses, values(targets).shape), reduction, _constant(scale.sum()))
 
 
 def binary_cross_entropy_with_logits(

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..engine.backend import Array, backend_of
 from ..engine.random import Generator, default_generator
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, tensor_at
 from .elementwise import mul, sqrt
 from .reductions import mean
 
@@ -48,4 +48,4 @@ def dropout(
     array: Array = x.array
     keep = (generator or default_generator()).mask(array.shape, 1.0 - p, backend_of(array))
     scale = 0.0 if p == 1.0 else 1.0 / (1.0 - float(p))
-    return mul(x, keep.astype(array.dtype) * scale)
+    return mul(x, tensor_at(keep.astype(array.dtype) * scale, None))

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..engine.backend import Array, backend_of, is_array, xp
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, tensor_at
 from .elementwise import values, where
 from .shape import stack, unbind
 
@@ -91,8 +91,9 @@ def step_masks(lengths: Any, x: Tensor) -> Array:
     return xp(x.array).asarray(np.arange(x.shape[0])[:, None] < host)
 
 
-def _column(valid: Array, like: Any) -> Array:
-    return valid.reshape(-1, *(1,) * (like.ndim - 1))
+def _column(valid: Array, like: Any) -> Tensor:
+    """Return the booleans (B,) of one step as (B, 1, ...), to stand beside `like` (B, ...)."""
+    return tensor_at(valid.reshape(-1, *(1,) * (like.ndim - 1)), None)
 
 
 def _masked(valid: Array, after: Any, before: Any) -> Any:

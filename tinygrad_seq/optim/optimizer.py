@@ -30,7 +30,7 @@ class Optimizer(ABC):
     params: Tensors, or mappings with their Tensors under "params" and options of their own
     defaults: every option of the groups that do not set it
     Raises TypeError for what is no Tensor, ValueError for no parameters, one given twice, one that
-    is computed or does not require a gradient, and for an option that is unknown or out of range.
+    is computed, and for an option that is unknown or out of range.
 
     Attributes: `param_groups`, a list of dicts, "params" and the options; changing an option there
     takes effect at the next step. `state`, by parameter: "step" and the arrays named by `slots`.
@@ -190,7 +190,7 @@ class Optimizer(ABC):
         return [p for group in self.param_groups for p in group["params"]]
 
     def _checked_params(self, what: str, given: Any) -> list[Tensor]:
-        """Return the Tensors of a new group: leaves, requiring gradients, none known already."""
+        """Return the Tensors of a new group: leaves, none known already."""
         params = _check.tensors(what, given)
         if not params:
             raise ValueError(f"{what} is empty")
@@ -198,8 +198,6 @@ class Optimizer(ABC):
         for i, p in enumerate(params):
             if not p.is_leaf:
                 raise ValueError(f"{what}[{i}] is the result of an op, expected a leaf")
-            if not p.requires_grad:
-                raise ValueError(f"{what}[{i}] does not require a gradient")
             if id(p) in known:
                 raise ValueError(f"{what}[{i}] is given twice")
             known.add(id(p))
