@@ -98,7 +98,11 @@ def train(model, ids, held_out, options):
     batches = data.TruncatedBPTT(ids, options.batch, options.steps)
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
     total = options.epochs * len(batches)
-    schedule = optim.WarmupCosine(optimizer, min(200, total // 10), total)
+    plateau = cosine = None
+    if options.schedule == "plateau":
+        plateau = optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+    elif options.schedule == "cosine":
+        cosine = optim.WarmupCosine(optimizer, min(200, total // 10), total)
 
     def loss(batch, state):
         x, y = batch
@@ -113,8 +117,8 @@ def train(model, ids, held_out, options):
         return score(name, model, held_out, batch_size=min(16, len(held_out) // 50 or 1))
 
     trainer = Trainer(
-        model, optimizer, loss, batches, validate=validate, batch_schedule=schedule,
-        clip=options.clip, folder=options.folder, patience=options.patience,
+        model, optimizer, loss, batches, validate=validate, schedule=plateau,
+        batch_schedule=cosine, clip=options.clip, folder=options.folder, patience=options.patience,
         checkpoint_every=options.checkpoint_every,
     )  # fmt: skip
     if options.resume and trainer.resume():
@@ -149,12 +153,13 @@ def make(options):
 
 def load(path):
     """A saved model."""
-    metadata = tg.load_metadata(path)
-    if "language_model" not in metadata:
-        raise ValueError(f"{path}: not a model that this program saved")
-    about = json.loads(metadata["language_model"])
-    model = LanguageModel(data.Vocabulary.from_dict(about["vocabulary"]), **about["settings"])
-    model.load_state_dict(tg.load(path))
+    metadata, arrays = tg.load_metadata(path), tg.load(path)
+    try:
+        about = json.loads(metadata["language_model"])
+        model = LanguageModel(data.Vocabulary.from_dict(about["vocabulary"]), **about["settings"])
+        model.load_state_dict(arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a model that this program saved: {error}") from error
     return model
 
 
@@ -216,6 +221,8 @@ def parse():
     add("--batch", type=count, default=32, help="parallel parts of the text (default: 32)")
     add("--steps", type=count, default=64, help="steps of truncated BPTT (default: 64)")
     add("--lr", type=float, default=4e-3, help="Adam's peak learning rate (default: 0.004)")
+    add("--schedule", choices=("cosine", "plateau", "constant"), default="cosine",
+        help="learning rate: warm-up, then cosine; halved on a plateau; constant")  # fmt: skip
     add("--clip", type=float, default=1.0, help="largest norm of the gradient (default: 1)")
     add("--patience", type=count, help="epochs without a better validation before stopping")
     add("--backend", default="numpy", help="numpy or cupy (default: numpy)")
@@ -260,7 +267,7 @@ def main():
     except KeyboardInterrupt:
         print("\ninterrupted; --resume goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, LookupError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
         print(f"{Path(__file__).name}: error: {error}", file=sys.stderr)
         sys.exit(2)
 

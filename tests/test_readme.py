@@ -27,7 +27,8 @@ def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_make_targets_of_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(map("".join, re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)`", README, flags=re.MULTILINE)))
+    pattern = re.compile(r"^make ([a-z-]+)|`make ([a-z-]+)`", flags=re.MULTILINE)
+    targets = set(map("".join, pattern.findall(README)))
     assert {"demo", "test", "lint", "bench"} <= targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target

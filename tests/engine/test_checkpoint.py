@@ -23,7 +23,7 @@ def both(function, *args, leaves=()):
         outs = call(*args)
         outs = outs if isinstance(outs, tuple) else (outs,)
         loss = sum((o * (k + 1)).sum() for k, o in enumerate(outs) if o.requires_grad)
-        gradients = tg.grad(loss, [*args, *leaves])
+        gradients = tg.grad(loss, [*args, *leaves], retain_graph=True)
         found.append([t.detach().numpy() for t in (*outs, *gradients)])
     return found
 

@@ -1,5 +1,6 @@
 """Derivatives: any order, several uses, several outputs, unused ones, and what is refused."""
 
+import copy
 import math
 
 import numpy as np
@@ -232,6 +233,18 @@ def test_tensors_are_made_of_numbers_only():
     for data in (np.array(["a"]), np.array([None]), 1.0, np.float64(1.0), [1.0]):
         with pytest.raises(TypeError):
             tg.Tensor(data)
+
+
+def test_a_deep_copy_is_a_leaf_of_its_own():
+    x = leaf([1.0, 2.0])
+    x.sum().backward()
+    twin = copy.deepcopy(x)
+    (twin * 3).sum().backward()
+    twin.data[0] = 9
+    assert (x.grad.tolist(), twin.grad.tolist(), x.tolist()) == ([1, 1], [4, 4], [1, 2])
+    assert not copy.deepcopy(x.detach()).requires_grad
+    with pytest.raises(RuntimeError, match="detach it first"):
+        copy.deepcopy(x * 2)
 
 
 def test_dtypes_of_new_tensors():

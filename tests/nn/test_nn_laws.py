@@ -211,7 +211,7 @@ def test_dropout_of_one_layer_does_nothing():
 
 
 @pytest.mark.parametrize(
-    "inside", [lambda l: l, lambda l: [l], lambda l: {"a": nn.ModuleList([l])}]
+    "inside", [lambda m: m, lambda m: [m], lambda m: {"a": nn.ModuleList([m])}]
 )
 def test_eval_of_a_whole_model_reaches_the_dropout_in_its_layers(inside):
     class Model(nn.Module):

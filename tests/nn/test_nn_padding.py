@@ -56,8 +56,9 @@ def test_outputs_and_gradients_in_the_padding_are_zero(kind, shape):
     found = run_all(layer, random(T, B, D), lengths=LENGTHS)
     assert not found["output"][BEYOND].any()
     assert not found["x.grad"][BEYOND].any()
-    assert found["output"][~BEYOND].any(axis=-1).all()
-    assert found["x.grad"][~BEYOND].any(axis=-1).all()
+    if kind != "rnn_relu":  # whose units may all be off
+        assert found["output"][~BEYOND].any(axis=-1).all()
+        assert found["x.grad"][~BEYOND].any(axis=-1).all()
 
 
 @every_shape
@@ -85,11 +86,11 @@ def test_length_zero_keeps_the_initial_state_and_its_gradient(kind, shape):
     hx = states_for(layer)
     output, final = layer(tg.tensor(random(T, B, D)), hx, lengths=[0] * B)
     assert not host(output).any()
-    for before, after in zip(flat(hx), flat(final), strict=True):
+    weights = [random(*s.shape, seed=3 + i) for i, s in enumerate(flat(hx))]
+    sum((s * w).sum() for s, w in zip(flat(final), weights, strict=True)).backward()
+    for before, after, weight in zip(flat(hx), flat(final), weights, strict=True):
         np.testing.assert_array_equal(host(after), host(before))
-        weights = random(*before.shape, seed=3)
-        (after * weights).sum().backward()
-        np.testing.assert_array_equal(host(before.grad), weights)
+        np.testing.assert_array_equal(host(before.grad), weight)
     assert all(p.grad is None or not host(p.grad).any() for p in layer.parameters())
 
 
@@ -98,7 +99,10 @@ def test_length_zero_keeps_the_initial_state_and_its_gradient(kind, shape):
 def test_full_lengths_change_nothing(kind, shape):
     layer = make_layer(kind, shape)
     x = random(T, B, D)
-    assert_all_equal(run_all(layer, x, lengths=[T] * B), run_all(layer, x))
+    found, wanted = run_all(layer, x, lengths=[T] * B), run_all(layer, x)
+    assert found.keys() == wanted.keys()
+    for name in wanted:
+        assert_close(found[name], wanted[name], name)
 
 
 @every_kind
@@ -160,9 +164,8 @@ def test_padding_is_invisible_on_every_backend(backend_name):
         np.testing.assert_array_equal(one, other)
 
 
-LAYERS = {
-    (k, s): make_layer(k, s) for k in ("rnn_tanh", "lstm_proj") for s in ("one", "two_both_ways")
-}
+PAIRS = [("rnn_tanh", "one"), ("gru", "both_ways"), ("lstm_proj", "two_both_ways")]
+LAYERS = {pair: make_layer(*pair) for pair in PAIRS}
 
 
 @settings(max_examples=30)

@@ -81,7 +81,9 @@ def test_numpy_integers_as_axes_and_counts():
         assert g.dtype == np.float64
 
 
-@pytest.mark.parametrize("op", [*OPERATORS[:4], operator.matmul, ops.maximum], ids=str)
+@pytest.mark.parametrize(
+    "op", [*OPERATORS[:4], operator.matmul, ops.maximum], ids=lambda op: op.__name__
+)
 def test_two_floating_dtypes_do_not_mix(op):
     x, y = tg.tensor(np.ones(3, np.float32)), np.ones(3)
     for a, b in ((x, tg.tensor(y)), (tg.tensor(y), x), (x, y), (y, x)):

@@ -12,6 +12,8 @@ from tinygrad_seq import nn, optim
 from tinygrad_seq.data import TruncatedBPTT
 from tinygrad_seq.engine.primitive import primitive
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 CHECKPOINT = "checkpoint.safetensors"
 TRAININGS = [language_training, classifier_training]
 
@@ -64,7 +66,8 @@ def test_gradient_that_is_not_finite(clip, make, tmp_path):
     trainer = make(tmp_path, clip=clip)
     trainer.fit(1)
     before, files = learned(trainer), contents(tmp_path)
-    spoil(trainer, infinite_gradient)
+    bias = trainer.model.output.bias
+    spoil(trainer, lambda loss: loss + infinite_gradient(bias).sum() - bias.sum())
     with pytest.raises(FloatingPointError, match="not finite"):
         trainer.fit(2)
     assert learned(trainer) == before
@@ -157,9 +160,7 @@ def more_generators(folder):
 def test_checkpoint_of_another_training(make, tmp_path):
     language_training(tmp_path).fit(1)
     trainer, files = make(tmp_path), contents(tmp_path)
-    for batch in trainer.batches:  # a place and a state of its own
-        trainer._train_batch(batch)
-        break
+    next(iter(trainer.batches))  # a place of its own
     before, best = state_of(trainer), trainer.best_state
     with pytest.raises(ValueError, match=rf"{re.escape(str(tmp_path / CHECKPOINT))}: not a check"):
         trainer.resume()

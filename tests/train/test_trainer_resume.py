@@ -18,6 +18,8 @@ from trainings import (
 import tinygrad_seq as tg
 from tinygrad_seq import nn, optim
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 TRAININGS = {"language": language_training, "classifier": classifier_training}
 
 

@@ -40,8 +40,8 @@ def load_corpus(
     if not 0.0 < held_out < 1.0:
         raise ValueError(f"load_corpus: held_out is {held_out}, expected between 0 and 1")
     if path is not None and Path(path).is_dir():
-        validation = _only(Path(path), "val") if validation is None else validation
-        path = _only(Path(path), "train")
+        folder, path = Path(path), _only(Path(path), "train")
+        validation = _only(folder, "val") if validation is None else validation
     elif path is not None and validation is None and Path(path).name.startswith("train."):
         beside = Path(path).with_name("val." + Path(path).name.removeprefix("train."))
         validation = beside if beside.exists() else None

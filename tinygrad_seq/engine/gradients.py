@@ -115,6 +115,10 @@ def _seeds(
         if not isinstance(g, Tensor):
             backend_of(g)  # raises TypeError unless an array or a number
             g = tensor_at(as_array(g), None)
+        if g.backend != output.backend:
+            raise TypeError(
+                f"{name}: the cotangent is on {g.backend}, expected {output.backend}; use .to"
+            )
         if g.shape != output.shape or g.dtype != output.dtype:
             raise ValueError(
                 f"{name}: the cotangent is {g.dtype}{g.shape}, expected "

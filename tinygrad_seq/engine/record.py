@@ -95,16 +95,24 @@ def _check_inputs(op: Primitive, values: list[Any]) -> None:
             f"{op.name}: inputs are {' and '.join(sorted(map(str, dtypes)))}, expected one dtype; "
             "convert one with .astype"
         )
-    backends = {backend_of(v) for v in values if is_array(v)}
-    if len(backends) > 1:
-        raise TypeError(
-            f"{op.name}: inputs are on {' and '.join(sorted(b.name for b in backends))}, expected "
-            "one backend; move one with .to"
-        )
+    apart = _apart(op, values)
+    if apart:
+        raise TypeError(apart)
     for dtype, model in dtypes.items():
         for i in numbers:
             if i < len(values):
                 values[i] = _beside(values[i], values[model], dtype)
+
+
+def _apart(op: Primitive, values: list[Any]) -> str:
+    """Return what is wrong if the arrays are of two backends, else nothing."""
+    backends = sorted({backend_of(v).name for v in values if is_array(v)})
+    if len(backends) < 2:
+        return ""
+    return (
+        f"{op.name}: inputs are on {' and '.join(backends)}, expected one backend; "
+        "move one with .to"
+    )
 
 
 def _beside(value: Any, model: Any, dtype: Any) -> Any:
@@ -130,6 +138,9 @@ def _check_finite(op: Primitive, values: list[Any], out: Any) -> None:
 
 def _explained(op: Primitive, values: list[Any], error: Exception) -> Exception:
     """Return the same kind of error with the op's name and what its inputs were."""
+    apart = _apart(op, values)
+    if apart and isinstance(error, TypeError):  # the array library refused to mix them
+        return TypeError(apart)
     names = [op.parameters[0]] * len(values) if op.variadic else op.parameters
     inputs = ", ".join(
         f"{name} {v.dtype}{v.shape}" for name, v in zip(names, values, strict=False) if is_array(v)

@@ -210,6 +210,13 @@ class Tensor(Operators):
             raise TypeError(f"index: the tensor is {self.dtype}, expected an integer")
         return int(self.item())
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError("deepcopy: the tensor is the result of an op; detach it first")
+        copied = tensor_at(self.array.copy(), None).requires_grad_(self.requires_grad)
+        copied.grad = None if self.grad is None else tensor_at(self.grad.array.copy(), None)
+        return copied
+
     def __hash__(self) -> int:
         return id(self)
 

@@ -28,14 +28,21 @@ def check_sizes(name: str, **sizes: int) -> None:
             raise ValueError(f"{name}: {argument} is {size}, expected at least 1")
 
 
-def check_input(name: str, x: Tensor, width: int, dtype: Any) -> None:
-    """Nothing; raises ValueError for another last axis than `width`, TypeError for the dtype."""
+def check_input(name: str, x: Tensor, width: int, weight: Tensor) -> None:
+    """Nothing; raises ValueError unless x is (..., width), TypeError unless it is as the weight."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}: the input is a {type(x).__name__}, expected a Tensor")
     if x.ndim == 0 or x.shape[-1] != width:
         raise ValueError(f"{name}: the input is {x.shape}, expected (..., {width})")
-    if x.dtype != dtype:
-        raise TypeError(f"{name}: the input is {x.dtype}, expected {dtype} as the parameters are")
+    check_like(f"{name}: the input", x, weight)
+
+
+def check_like(name: str, x: Tensor, weight: Tensor) -> None:
+    """Nothing; raises TypeError unless x has the weight's dtype and lives where it does."""
+    if x.dtype != weight.dtype:
+        raise TypeError(f"{name} is {x.dtype}, expected {weight.dtype} as the parameters are")
+    if type(x.array) is not type(weight.array):
+        raise TypeError(f"{name} is on {x.backend}, expected {weight.backend}; move it with .to")
 
 
 class Linear(Module):
@@ -62,7 +69,7 @@ class Linear(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x @ weight.T + bias. Raises ValueError or TypeError for an x that does not fit."""
-        check_input("Linear", x, self.in_features, self.weight.dtype)
+        check_input("Linear", x, self.in_features, self.weight)
         return ops.linear(x, self.weight, self.bias)
 
     def describe(self) -> str:

@@ -12,7 +12,7 @@ from .. import ops
 from ..engine.random import Generator
 from ..engine.tensor import Tensor
 from .cells import GatedCell, GRUCell, LSTMCell, RNNCell
-from .linear import check_input, check_sizes
+from .linear import check_input, check_like, check_sizes
 from .module import Module, Parameter
 from .recurrent import Bidirectional, Recurrent, Stack
 
@@ -92,7 +92,7 @@ class _RNNBase(Module):
     def forward(self, input: Tensor, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
         """Return (output of the top layer at every step, final states of all layers)."""
         first = next(cell for _, cell in self.cells())
-        check_input(type(self).__name__, input, self.input_size, first.weight_ih.dtype)
+        check_input(type(self).__name__, input, self.input_size, first.weight_ih)
         if input.ndim not in (2, 3):
             raise ValueError(f"{type(self).__name__}: input is {input.shape}, expected 2 or 3 axes")
         unbatched = input.ndim == 2
@@ -116,12 +116,12 @@ class _RNNBase(Module):
         parts = tuple(hx) if several and isinstance(hx, (tuple, list)) else (hx,)
         if len(parts) != len(first.state_sizes):
             raise ValueError(f"hx has {len(parts)} parts, expected {len(first.state_sizes)}")
-        count, dtype = self.num_layers * (1 + self.bidirectional), first.weight_ih.dtype
+        count = self.num_layers * (1 + self.bidirectional)
         for part, width in zip(parts, first.state_sizes, strict=True):
             expected = (count, width) if unbatched else (count, batch, width)
-            if not isinstance(part, Tensor) or part.dtype != dtype:
-                got = part.dtype if isinstance(part, Tensor) else type(part).__name__
-                raise TypeError(f"an initial state is {got}, expected a Tensor of {dtype}")
+            if not isinstance(part, Tensor):
+                raise TypeError(f"an initial state is a {type(part).__name__}, expected a Tensor")
+            check_like("an initial state", part, first.weight_ih)
             if part.shape != expected:
                 raise ValueError(f"an initial state is {part.shape}, expected {expected}")
         if unbatched:

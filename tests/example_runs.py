@@ -1,0 +1,82 @@
+"""Running examples/language_model.py on small texts, in this process or in one of its own."""
+
+import contextlib
+import importlib.util
+import io
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[1] / "examples" / "language_model.py"
+TINY = ("--layers", "1", "--hidden", "12", "--embedding", "8", "--epochs", "2", "--batch", "4")
+TINY += ("--steps", "10", "--length", "20", "--dropout", "0.1", "--lr", "0.02")
+SCORE = re.compile(r"(.+): ([\d.]+) nats or ([\d.]+) bits a (\w+), perplexity ([\d.]+)")
+
+
+def program():
+    """The example as a module."""
+    spec = importlib.util.spec_from_file_location("language_model", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def call(folder, *options):
+    """The exit code, stdout and stderr of the program, called in this process."""
+    out, err, before = io.StringIO(), io.StringIO(), sys.argv
+    sys.argv = [str(PROGRAM), *map(str, options)]
+    streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+    try:
+        with contextlib.chdir(folder), streams[0], streams[1]:
+            program().main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code
+    finally:
+        sys.argv = before
+    return code, out.getvalue(), err.getvalue()
+
+
+def start(folder, *options):
+    """A process of the program."""
+    command = [sys.executable, str(PROGRAM), *map(str, options)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True)
+
+
+def finish(process):
+    """The exit code, stdout and stderr of a process."""
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def run(folder, *options):
+    """What a successful run prints."""
+    code, out, err = call(folder, *options)
+    assert code == 0, err
+    return out
+
+
+def scores(out):
+    """(name, nats, unit) of each line that judges the model, its figures agreeing."""
+    found = []
+    for name, nats, bits, unit, perplexity in SCORE.findall(out):
+        assert float(bits) == pytest.approx(float(nats) / math.log(2), abs=1e-3)
+        assert float(perplexity) == pytest.approx(math.exp(float(nats)), rel=1e-3)
+        found.append((name, float(nats), unit))
+    return found
+
+
+def complaint(result):
+    """The one line that a run which cannot be done says."""
+    code, out, err = result
+    assert code == 2, (out, err)
+    assert "Traceback" not in err
+    *usage, line = err.rpartition("\r")[2].strip().splitlines()
+    assert [part.startswith("usage: ") for part in usage] in ([], [True])
+    assert line.startswith("language_model.py: error: ")
+    return line
