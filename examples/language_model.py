@@ -49,7 +49,7 @@ class LanguageModel(nn.Module):
 
     def forward(self, ids, state=None):
         """Logits (T, B, V) and the state after ids (T, B)."""
-        ids = tg.tensor(ids)
+        ids = tg.tensor(ids).to(self.output.weight.backend)
         x = self.embedding(ids) if self.embedding else ops.one_hot(ids, self.size)
         h, state = self.recurrent(self.dropout(x), state)
         return self.output(self.dropout(h)), state
@@ -76,7 +76,8 @@ class LanguageModel(nn.Module):
 
 
 def cross_entropy(logits, targets):
-    return ops.cross_entropy(logits.reshape(-1, logits.shape[-1]), tg.tensor(targets.reshape(-1)))
+    targets = tg.tensor(targets.reshape(-1)).to(logits.backend)
+    return ops.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets)
 
 
 def score(name, model, ids, batch_size=1):
@@ -225,7 +226,7 @@ def parse():
         help="learning rate: warm-up, then cosine; halved on a plateau; constant")  # fmt: skip
     add("--clip", type=float, default=1.0, help="largest norm of the gradient (default: 1)")
     add("--patience", type=count, help="epochs without a better validation before stopping")
-    add("--backend", default="numpy", help="numpy or cupy (default: numpy)")
+    add("--backend", help="numpy or cupy (default: TINYGRAD_SEQ_BACKEND, or else numpy)")
     add("--seed", type=count, default=0, help="of all random numbers (default: 0)")
     add("--folder", default="runs/language_model", help="for checkpoint, metrics, loss picture")
     add("--checkpoint-every", type=count, default=200, help="batches (default: 200)")
@@ -248,7 +249,8 @@ def parse():
 
 
 def run(options):
-    tg.use_backend(options.backend)
+    if options.backend:
+        tg.use_backend(options.backend)
     tg.manual_seed(options.seed)
     choose = greedy
     if options.temperature:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tinygrad_seq import serialize
+from tinygrad_seq.engine import backend
+
 PROGRAM = Path(__file__).parents[1] / "examples" / "language_model.py"
 TINY = ("--layers", "1", "--hidden", "12", "--embedding", "8", "--epochs", "2", "--batch", "4")
 TINY += ("--steps", "10", "--length", "20", "--dropout", "0.1", "--lr", "0.02")
@@ -27,7 +30,7 @@ def program():
 
 def call(folder, *options):
     """The exit code, stdout and stderr of the program, called in this process."""
-    out, err, before = io.StringIO(), io.StringIO(), sys.argv
+    out, err, before = io.StringIO(), io.StringIO(), (sys.argv, backend._default)
     sys.argv = [str(PROGRAM), *map(str, options)]
     streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
     try:
@@ -37,7 +40,7 @@ def call(folder, *options):
     except SystemExit as stop:
         code = stop.code
     finally:
-        sys.argv = before
+        sys.argv, backend._default = before
     return code, out.getvalue(), err.getvalue()
 
 
@@ -69,6 +72,17 @@ def scores(out):
         assert float(perplexity) == pytest.approx(math.exp(float(nats)), rel=1e-3)
         found.append((name, float(nats), unit))
     return found
+
+
+def save_from_every_backend(monkeypatch):
+    """Lets tg.save take arrays of registered backends; by itself it knows NumPy's and CuPy's."""
+    original = serialize._host_array
+
+    def host_array(name, value):
+        known = backend.is_array(value)
+        return original(name, backend.backend_of(value).to_numpy(value) if known else value)
+
+    monkeypatch.setattr(serialize, "_host_array", host_array)
 
 
 def complaint(result):

@@ -9,7 +9,7 @@ import signal
 from collections import Counter
 
 import pytest
-from example_runs import PROGRAM, TINY, finish, run, scores, start
+from example_runs import PROGRAM, TINY, finish, run, save_from_every_backend, scores, start
 
 import tinygrad_seq as tg
 
@@ -55,6 +55,15 @@ def test_variants(variant, text, tmp_path):
     assert len(written) > len("the cat") + 20
     left = {path.name for path in (tmp_path / "runs" / "language_model").iterdir()}
     assert left == {"checkpoint.safetensors", "loss.png", "metrics.csv", "model.safetensors"}
+
+
+def test_every_backend(backend_name, text, tmp_path, monkeypatch):
+    """Training, free running, generating and scoring, with the one switch; the same numbers."""
+    save_from_every_backend(monkeypatch)
+    options = ("--data", text, *TINY, "--free-running", "0.2", "--epochs", 1, "--dropout", 0)
+    host = scores(run(tmp_path, *options, "--backend", "numpy"))
+    found = scores(run(tmp_path, *options, "--backend", backend_name))
+    assert [nats for _, nats, _ in found] == pytest.approx([nats for _, nats, _ in host], abs=2e-3)
 
 
 def test_save_load_generate_evaluate(text, tmp_path):

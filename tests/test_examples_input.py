@@ -109,6 +109,13 @@ def test_cupy_without_a_gpu_is_one_clear_line(trained):
     assert "backend 'cupy' " in complaint(call(trained, *TRAIN, "--backend", "cupy"))
 
 
+def test_the_environment_chooses_the_backend_too(trained, monkeypatch):
+    monkeypatch.setenv("TINYGRAD_SEQ_BACKEND", "abacus")
+    assert "backend is 'abacus'" in complaint(call(trained, *TRAIN))
+    code, _, err = call(trained, *LOAD, "--length", 1, "--backend", "numpy")
+    assert code == 0, err
+
+
 @pytest.mark.parametrize("options", [("--data", "missing.txt"), (*LOAD, "--generate", "ß")])
 def test_processes_end_in_the_same_way(options, trained):
     assert complaint(finish(start(trained, *options))) == complaint(call(trained, *options))

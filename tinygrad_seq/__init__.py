@@ -7,10 +7,11 @@ from tinygrad_seq import nn, ops, optim
 from . import data, decode, nn, ops, optim, train
 from .engine.backend import backend, register_backend, use_backend
 from .engine.checkpoint import checkpoint
+from .engine.creation import from_dlpack, ones, tensor, zeros
 from .engine.gradients import grad
-from .engine.graph import detect_anomaly, enable_grad, is_grad_enabled, no_grad
+from .engine.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad
 from .engine.random import Generator, default_generator, manual_seed
-from .engine.tensor import Tensor, from_dlpack, ones, tensor, zeros
+from .engine.tensor import Tensor
 from .ops.scan import scan
 from .serialize import load, load_checkpoint, load_metadata, save, save_checkpoint
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .engine.backend import backend_of
-from .engine.graph import no_grad
+from .engine.modes import no_grad
 from .engine.random import Generator, default_generator
 from .engine.tensor import Tensor
 

@@ -5,6 +5,7 @@ import pytest
 
 import tinygrad_seq as tg
 from tinygrad_seq import ops
+from tinygrad_seq.engine import writes
 
 
 def leaf(shape=(4,)):
@@ -266,3 +267,49 @@ def test_assigning_data_leaves_an_earlier_graph_as_it_was():
     assert x.grad.tolist() == [2, 4, 6, 8]
     with pytest.raises(ValueError, match=r"expected float64\(4,\)"):
         x.data = np.zeros(4, np.float32)
+
+
+def test_a_loan_ends_with_the_last_view() -> None:
+    p = tg.tensor(np.ones(3), requires_grad=True)
+    held = p.data[1:]
+    part = held[:1]
+    del held
+    assert id(p.array) in writes.loans
+    del part
+    assert id(p.array) not in writes.loans
+
+
+def test_a_write_during_a_loan_that_has_ended_is_noticed() -> None:
+    p = tg.tensor(np.ones(3), requires_grad=True)
+    y = ops.exp(p * 1.0) + ops.sin(p)
+    p.data *= 2.0
+    assert id(p.array) not in writes.loans
+    with pytest.raises(RuntimeError, match="sin"):
+        y.sum().backward()
+
+
+def test_a_loan_that_has_ended_without_a_write_is_forgotten() -> None:
+    p = tg.tensor(np.ones(3), requires_grad=True)
+    y = ops.sin(p)
+    assert p.data.sum() == 3.0
+    y.sum().backward()
+    np.testing.assert_allclose(p.grad.numpy(), np.cos(np.ones(3)))
+
+
+def test_nodes_made_during_a_loan_keep_what_they_saw() -> None:
+    p = tg.tensor(np.ones(3), requires_grad=True)
+    held = p.data
+    held[0] = 7.0
+    y = ops.sin(p)
+    del held
+    y.sum().backward()
+    np.testing.assert_allclose(p.grad.numpy(), np.cos([7.0, 1.0, 1.0]))
+
+
+def test_data_is_set_only_by_what_differs() -> None:
+    p = tg.tensor(np.ones((2, 2)))
+    p.data += 1.0
+    p.data = p.data.T[::-1]
+    np.testing.assert_array_equal(p.numpy(), np.full((2, 2), 2.0))
+    with pytest.raises(ValueError, match="data is"):
+        p.data = np.ones(3)

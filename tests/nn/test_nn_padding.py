@@ -43,10 +43,11 @@ def assert_all_equal(found, wanted):
 def test_padding_is_invisible(kind, shape):
     layer = make_layer(kind, shape)
     x = random(T, B, D)
-    other = np.where(BEYOND[..., None], 1e3 * random(T, B, D, seed=1), x)
-    assert not np.array_equal(x, other)
     wanted = run_all(layer, x, states_for(layer), LENGTHS)
-    assert_all_equal(run_all(layer, other, states_for(layer), LENGTHS), wanted)
+    for garbage in (1e3 * random(T, B, D, seed=1), np.nan, -np.inf):
+        other = np.where(BEYOND[..., None], garbage, x)
+        assert not np.array_equal(x, other)
+        assert_all_equal(run_all(layer, other, states_for(layer), LENGTHS), wanted)
 
 
 @every_shape

@@ -9,6 +9,9 @@ from tinygrad_seq import nn, ops
 from tinygrad_seq.testing import check_grads
 
 
+X = tg.tensor(random(3, 2, 4))
+
+
 def test_it_is_the_loop(backend_name):
     w, x, h = leaf(random(4, 4) / 2), leaf(random(5, 3, 4)), leaf(random(3, 4, seed=1))
     final, outputs = tg.scan(lambda h, x: ((a := ops.tanh(h @ w + x)), 2 * a), x, h)
@@ -119,6 +122,18 @@ def test_integer_inputs_stay_integers():
     np.testing.assert_allclose(host(final)[1], host(table)[5], rtol=1e-12)
 
 
+def test_dtypes_of_outputs_are_kept_in_the_padding():
+    def step(h, x):
+        return h + 1, (ops.argmax(x, axis=-1), x > 0, x.astype("float32"))
+
+    count = tg.tensor(np.zeros(2, int))
+    final, (best, sign, single) = tg.scan(step, X, count, lengths=[1, 3])
+    assert final.tolist() == [1, 3]
+    assert [o.dtype for o in (best, sign, single)] == [np.int64, np.bool_, np.float32]
+    np.testing.assert_array_equal(host(best)[:, 1], host(X)[:, 1].argmax(axis=-1))
+    assert not host(best)[1:, 0].any()
+
+
 def test_no_grad_records_nothing():
     x = leaf(random(3, 2, 2))
     with tg.no_grad():
@@ -133,9 +148,6 @@ def test_a_long_sequence_is_no_recursion():
     final.sum().backward()
     assert final.item() == 3000
     np.testing.assert_array_equal(host(x.grad), np.ones((3000, 1)))
-
-
-X = tg.tensor(random(3, 2, 4))
 
 
 def keep(h, x):
@@ -156,6 +168,18 @@ BAD = [
     (ValueError, "is -1, expected 0 to 3", lambda: tg.scan(keep, X, X[0], lengths=[-1, 2])),
     (ValueError, "is 4, expected 0 to 3", lambda: tg.scan(keep, X, X[0], lengths=[0, 4])),
     (ValueError, r"expected \(T, B", lambda: tg.scan(keep, X[:, 0, 0], X[0, 0, 0], lengths=[1])),
+]
+
+
+BAD += [
+    (ValueError, message, lambda step=step: tg.scan(step, X, (X[0],), lengths=[1, 2]))
+    for message, step in (
+        (r"are \(2, \.\.\.\), got \(\)", lambda s, x: (s, x.sum())),
+        (r"are \(2, \.\.\.\), got \(4,\)", lambda s, x: (s, x.sum(axis=0))),
+        ("state of another form", lambda s, x: (s[0], x)),
+        ("state of another form", lambda s, x: ((s[0], s[0]), x)),
+        ("state of another form", lambda s, x: (((s[0],),), x)),
+    )
 ]
 
 

@@ -86,6 +86,12 @@ def test_not_strict_ignores_names_but_not_shapes():
         layer.load_state_dict({"weight": weight.T}, strict=False)
 
 
+@pytest.mark.parametrize("state", [None, [("weight", 1)], "path.safetensors"])
+def test_what_is_no_mapping_is_refused(state):
+    with pytest.raises(TypeError, match=r"load_state_dict: got a .+, expected a mapping"):
+        nn.Linear(2, 1).load_state_dict(state)
+
+
 def test_tensors_and_lists_are_loaded_too():
     layer = nn.Linear(1, 1, dtype="float64")
     layer.load_state_dict({"weight": tg.tensor(np.array([[2.0]])), "bias": [3.0]})

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from example_runs import save_from_every_backend
 from trainings import (
     Stop,
     bits_of,
@@ -94,6 +95,20 @@ def test_a_state_of_one_tensor_is_carried_too(cell, tmp_path):
     resumed = language_training(tmp_path, seed=1, cell=cell)
     assert resumed.resume()
     resumed.fit(2)
+    assert state_in(tmp_path) == state_in(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("make", TRAININGS.values())
+def test_resumed_on_every_backend(make, backend_name, tmp_path, monkeypatch):
+    """The carried state, the best parameters and the optimiser's come back to where they lived."""
+    save_from_every_backend(monkeypatch)
+    make(tmp_path / "whole").fit(2)
+    with pytest.raises(Stop):
+        make(tmp_path, checkpoint_every=2, loss=stopping(9)).fit(2)
+    resumed = make(tmp_path, seed=1)
+    assert resumed.resume()
+    resumed.fit(2)
+    assert {p.backend for p in resumed.model.parameters()} == {backend_name}
     assert state_in(tmp_path) == state_in(tmp_path / "whole")
 
 

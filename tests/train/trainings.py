@@ -22,7 +22,8 @@ class TiedModel(nn.Module):
         self.output.weight = self.embedding.weight
 
     def forward(self, ids, state=None):
-        h, state = self.recurrent(self.dropout(self.embedding(tg.tensor(ids))), state)
+        ids = tg.tensor(ids).to(self.output.weight.backend)
+        h, state = self.recurrent(self.dropout(self.embedding(ids)), state)
         return self.output(self.dropout(h)), state
 
 
@@ -36,12 +37,14 @@ class Classifier(nn.Module):
         self.output = nn.Linear(H, 3)
 
     def forward(self, ids, lengths):
-        _, final = self.recurrent(self.embedding(tg.tensor(ids)), lengths=lengths)
+        ids = tg.tensor(ids).to(self.output.weight.backend)
+        _, final = self.recurrent(self.embedding(ids), lengths=lengths)
         return self.output(self.dropout(final[0]))
 
 
 def cross_entropy(logits, targets):
-    return ops.cross_entropy(logits.reshape(-1, logits.shape[-1]), tg.tensor(targets.reshape(-1)))
+    targets = tg.tensor(targets.reshape(-1)).to(logits.backend)
+    return ops.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets)
 
 
 def language_training(folder=None, seed=0, *, cell=nn.LSTM, layers=2, loss=None, **options):
@@ -86,7 +89,7 @@ def classifier_training(folder=None, seed=0, *, loss=None, **options):
 
     def classify(batch, _):
         ids, lengths, classes = batch
-        return ops.cross_entropy(model(ids, lengths), tg.tensor(classes)), None
+        return cross_entropy(model(ids, lengths), classes), None
 
     return Trainer(
         model,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .graph import Node, Place, enable_grad, is_grad_enabled
+from .graph import Node, Place
+from .modes import enable_grad, is_grad_enabled
 from .primitive import pull_through
 from .random import default_generator
 from .tensor import Tensor, tensor_at

@@ -8,16 +8,12 @@ younger than all it was made from, so newest first is a topological order: one s
 
 from __future__ import annotations
 
-import sys
-import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from . import writes
+from . import modes, writes
 from .backend import Array, as_array, xp
 from .writes import ages
 
@@ -93,80 +89,6 @@ class LazyCotangent:
         return None
 
 
-# ---- modes ---------------------------------------------------------------------------------------
-
-
-class _Modes(threading.local):
-    recording = True
-    anomaly = False
-
-
-modes = _Modes()
-altered = 0
-"""Contexts open in all threads; while there are none, `modes` need not be looked up."""
-
-_altering = threading.Lock()
-
-
-@contextmanager
-def _mode(name: str, value: bool) -> Iterator[None]:
-    global altered
-    before = getattr(modes, name)
-    with _altering:
-        altered += 1
-    setattr(modes, name, value)
-    try:
-        yield
-    finally:
-        setattr(modes, name, before)
-        with _altering:
-            altered -= 1
-
-
-def no_grad() -> Any:
-    """Return a context (or decorator) in which no graph is recorded."""
-    return _mode("recording", False)
-
-
-def enable_grad() -> Any:
-    """Return a context (or decorator) in which the graph is recorded, inside `no_grad` too."""
-    return _mode("recording", True)
-
-
-def detect_anomaly() -> Any:
-    """Return a context that names the op and the line that first made a NaN or an Inf.
-
-    Inside, every op's result and every cotangent is checked, which is slow.
-    Raises FloatingPointError there: for a value that is not finite though all inputs were.
-    """
-    return _mode("anomaly", True)
-
-
-def is_grad_enabled() -> bool:
-    """Return whether ops are recorded in this thread now."""
-    return modes.recording
-
-
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
-
-
-def user_line() -> str:
-    """Return "file:line" of the innermost frame outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def is_finite(value: Any) -> bool:
-    """Return whether an array or scalar of floats holds no NaN and no Inf (True for the rest)."""
-    if isinstance(value, LazyCotangent):
-        value = value.dense()
-    if getattr(getattr(value, "dtype", None), "kind", "") == "f" or isinstance(value, float):
-        return bool(xp(value).isfinite(value).all())
-    return True
-
-
 # ---- the backward pass ---------------------------------------------------------------------------
 
 
@@ -195,7 +117,7 @@ def backpropagate(
         wanted = leading.union(place[0] for place in ends)
     results: dict[Place, Any] = {}
     take, add = cotangents.sums.pop, cotangents.add
-    with _mode("recording", create_graph):
+    with modes.mode("recording", create_graph):
         for node in nodes:
             if wanted is not None and node not in wanted:
                 continue
@@ -275,7 +197,7 @@ def _pull(
     elif isinstance(g, LazyCotangent):
         g = g.dense()
     pulled = op.pull(node, g, wanted, create_graph)
-    if modes.anomaly:
+    if modes.current.anomaly:
         _check_finite(node, pulled)
     return pulled
 
@@ -283,7 +205,8 @@ def _pull(
 def _check_finite(node: Node, pulled: list[tuple[Place, Any]]) -> None:
     assert node.op is not None
     for place, g in pulled:
-        if not is_finite(getattr(g, "array", g)):
+        dense = g.dense() if isinstance(g, LazyCotangent) else getattr(g, "array", g)
+        if not modes.is_finite(dense):
             raise FloatingPointError(
                 f"detect_anomaly: the backward pass of {node.op.name} (made at "
                 f"{node.line or 'unknown'}) gave a NaN or Inf to input {node.parents.index(place)}"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import graph, writes
+from . import modes, writes
 from .backend import as_array, backend_of, is_array, xp
-from .graph import Node, Place, is_finite, modes, user_line
+from .graph import Node, Place
+from .modes import current, is_finite, user_line
 from .tensor import Tensor, tensor_at
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
     except (ValueError, TypeError, IndexError) as error:
         raise _explained(op, values, error) from error
     recording = True
-    if graph.altered:
-        recording = modes.recording
-        if modes.anomaly:
+    if modes.altered:
+        recording = current.recording
+        if current.anomaly:
             _check_finite(op, values, out)
     if type(out) is tuple:
         out = tuple([as_array(o) for o in out])
@@ -77,7 +78,7 @@ def _recorded(op: Primitive, parents: list[Any], plan: Any, kept: Any, out: Any)
         result = tensor_at(out, (node, 0))
     if writes.loans:
         node.seals = writes.seal(kept)
-    if graph.altered and modes.anomaly:
+    if modes.altered and current.anomaly:
         node.line = user_line()
     return result
 

@@ -10,15 +10,13 @@ import numpy as np
 from .backend import (
     Array,
     backend_of,
-    convert,
-    default_backend,
-    get_backend,
     is_array,
     known_backends,
 )
-from .graph import Node, Place, is_grad_enabled
+from .graph import Node, Place
+from .modes import is_grad_enabled
 from .operators import Operators
-from .writes import lend, written
+from .writes import lease, lend, same_view, written
 
 
 class Tensor(Operators):
@@ -46,7 +44,7 @@ class Tensor(Operators):
                     f"Tensor: data are {type(data).__name__}, expected an array (see tg.tensor)"
                 )
         self.array = data.array if isinstance(data, Tensor) else lend(data)
-        _check_numbers(self.array)
+        check_numbers(self.array)
         self.place = self.grad = None
         if requires_grad:
             self.requires_grad_()
@@ -55,11 +53,11 @@ class Tensor(Operators):
 
     @property
     def data(self) -> Array:
-        """The array itself, shared: a write into it is a write into the tensor.
+        """The array, shared: a write into it is a write into the tensor.
 
         If a graph has kept it, its backward pass will then raise RuntimeError.
         """
-        return lend(self.array)
+        return lease(self.array)
 
     @data.setter
     def data(self, value: Array) -> None:
@@ -67,7 +65,8 @@ class Tensor(Operators):
             raise ValueError(
                 f"data is {value.dtype}{value.shape}, expected {self.dtype}{self.shape}"
             )
-        self.array = lend(value)
+        if not same_view(value, self.array):  # `tensor.data += 1` gives back what it got
+            self.array = lend(value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -148,7 +147,7 @@ class Tensor(Operators):
     def __dlpack__(self, **options: Any) -> Any:
         if self.place is not None:
             raise RuntimeError("__dlpack__: the tensor requires a gradient; use .detach()")
-        return lend(self.array).__dlpack__(**options)
+        return lease(self.array).__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.array.__dlpack_device__()  # type: ignore[no-any-return]
@@ -251,55 +250,7 @@ def index_of(index: Any) -> Any:
     return index.array if isinstance(index, Tensor) else index
 
 
-def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a new Tensor with a copy of `data`, on the default backend.
-
-    data: array, Tensor, number, or nested lists; Python floats become float32, arrays keep their
-    dtype; an array of another backend than the default stays where it is
-    Raises TypeError for data that are not numbers, or for gradients of integers.
-    """
-    if isinstance(data, Tensor):
-        data = data.array
-    if is_array(data):
-        _check_numbers(data)
-        array = data.astype(dtype or data.dtype)  # astype copies
-    else:
-        host = np.array(data, dtype=dtype)
-        if dtype is None and host.dtype == np.float64 and not hasattr(data, "dtype"):
-            host = host.astype(np.float32)
-        _check_numbers(host)
-        array = convert(host, default_backend())
-    return tensor_at(array, None).requires_grad_(requires_grad)
-
-
-def _check_numbers(array: Array) -> None:
+def check_numbers(array: Array) -> None:
+    """Nothing; raises TypeError unless the array holds real numbers or booleans."""
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor: data are {array.dtype}, expected real numbers")
-
-
-def zeros(*shape: int, dtype: Any = np.float32) -> Tensor:
-    """Return a Tensor of this shape, all 0, on the default backend."""
-    return tensor_at(default_backend().namespace.zeros(shape, dtype), None)
-
-
-def ones(*shape: int, dtype: Any = np.float32) -> Tensor:
-    """Return a Tensor of this shape, all 1, on the default backend."""
-    return tensor_at(default_backend().namespace.ones(shape, dtype), None)
-
-
-def from_dlpack(source: Any) -> Tensor:
-    """Return a Tensor that shares the memory of a PyTorch, JAX, CuPy or NumPy array, by DLPack.
-
-    Raises TypeError if `source` does not speak DLPack, RuntimeError for a device without a backend.
-    """
-    if not hasattr(source, "__dlpack_device__"):
-        raise TypeError(f"from_dlpack: {type(source).__name__} has no __dlpack__")
-    kind = int(source.__dlpack_device__()[0])
-    if kind not in _DLPACK_DEVICES:
-        raise RuntimeError(
-            f"from_dlpack: DLPack device type {kind} is neither CPU (1) nor CUDA (2)"
-        )
-    return Tensor(get_backend(_DLPACK_DEVICES[kind]).namespace.from_dlpack(source))
-
-
-_DLPACK_DEVICES = {1: "numpy", 2: "cupy", 3: "numpy", 13: "cupy"}  # CPU, CUDA, pinned, managed

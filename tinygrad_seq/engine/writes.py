@@ -1,10 +1,11 @@
 """Noticing writes into arrays that a graph has kept: what is kept must stay as it was.
 
-The user can write into an array only after getting hold of it (`.data`, sharing one at
-construction, giving one to an op): it is then *lent*. A node that keeps a lent array takes a
-checksum of it, its *seal*; what was kept before is checked against the checksum taken at lending.
-The package's own writes (optimisers, `tensor[...] = value`) are announced by `written`. Where
-nothing was lent or written since a node was made, the check costs one comparison.
+The user can write into an array only after getting hold of it. It is then *lent*: for good where
+the user has the array itself (shared at construction, given to an op), and otherwise (`.data`)
+until the last view of it is dropped. A node that keeps a lent array takes a checksum of it, its
+*seal*; what was kept before is checked against the checksum taken at lending. The package's own
+writes (optimisers, `tensor[...] = value`) are announced by `written`. Where nothing was lent or
+written since a node was made, the check costs one comparison.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import itertools
 import weakref
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -32,19 +34,31 @@ latest = 0
 """Age of the latest loan or write: nothing older than a younger node can have changed for it."""
 
 
-class _Loan(NamedTuple):
-    """An array's memory as it was when lent."""
+@dataclass
+class _Loan:
+    """An array's memory as it was when lent, and who can write into it."""
 
-    reference: weakref.ref[Any]
+    owner: weakref.ref[Any]
     age: int
     checksum: int
+    views: dict[int, weakref.ref[Any]] = field(default_factory=dict)  # by id; ends with the last
+    shared: bool = False  # the user has the array itself: the loan ends with the array
+
+
+class _Lease:
+    """What a view handed out is based on: NumPy keeps the view alive as long as views of it."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+        self.__array_interface__ = array.__array_interface__
 
 
 def _owner(array: Array) -> Array:
     """Return the array that owns this array's memory (itself, or what it is a view of)."""
     base = getattr(array, "base", None)
-    while base is not None and is_array(base):
-        array, base = base, getattr(base, "base", None)
+    while isinstance(base, _Lease) or (base is not None and is_array(base)):
+        array = base.array if isinstance(base, _Lease) else base
+        base = getattr(array, "base", None)
     return array
 
 
@@ -59,14 +73,51 @@ def _watch(owner: Array, book: dict[int, Any]) -> weakref.ref[Any]:
     return weakref.ref(owner, lambda _: book.pop(key, None))
 
 
-def lend(array: Array) -> Array:
-    """Return `array`, which the user may now write into."""
+def _loan_of(owner: Array) -> _Loan:
+    """Return the loan of this memory, a new one if it was not lent."""
     global latest
-    owner = _owner(array)
-    if id(owner) not in loans:
+    found = loans.get(id(owner))
+    if found is None:
         latest = next(ages)
-        loans[id(owner)] = _Loan(_watch(owner, loans), latest, _checksum(owner))
+        found = loans[id(owner)] = _Loan(_watch(owner, loans), latest, _checksum(owner))
+    return found
+
+
+def lend(array: Array) -> Array:
+    """Return `array` itself, which the user has, and may write into as long as it lives."""
+    _loan_of(_owner(array)).shared = True
     return array
+
+
+def lease(array: Array) -> Array:
+    """Return a view of `array` that the user may write into; the loan ends with its last view."""
+    if not isinstance(array, np.ndarray):
+        return lend(array)
+    owner = _owner(array)
+    loan = _loan_of(owner)
+    view = np.asarray(_Lease(array))
+    key = id(view)
+    loan.views[key] = weakref.ref(view, lambda _: _return(loan, key))
+    return view
+
+
+def _return(loan: _Loan, key: int) -> None:
+    """Nothing; ends a loan whose last view has died, noting whether the memory was written into."""
+    loan.views.pop(key, None)
+    owner = loan.owner()
+    if owner is not None and not loan.views and not loan.shared:
+        del loans[id(owner)]
+        if _checksum(owner) != loan.checksum:  # younger nodes have seals of their own
+            _written[id(owner)] = (_watch(owner, _written), loan.age)
+
+
+def same_view(a: Array, b: Array) -> bool:
+    """Return whether two arrays are the same elements of the same memory."""
+    if a is b:
+        return True
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+        return False
+    return bool(a.ctypes.data == b.ctypes.data and a.strides == b.strides and a.shape == b.shape)
 
 
 def lend_all(args: Iterable[Any]) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from .. import ops
 from ..engine.backend import Array, is_array, xp
+from ..engine.creation import tensor, zeros
 from ..engine.random import Generator
-from ..engine.tensor import Tensor, tensor, zeros
+from ..engine.tensor import Tensor
 from ..engine.writes import written
 from . import init
 from .linear import check_sizes

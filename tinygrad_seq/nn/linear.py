@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..engine.creation import zeros
 from ..engine.random import Generator
-from ..engine.tensor import Tensor, zeros
+from ..engine.tensor import Tensor
 from . import init
 from .module import Module, Parameter
 

@@ -118,8 +118,11 @@ class Module:
         """Nothing; copies the arrays (or Tensors, or PyTorch tensors) into the parameters.
 
         strict: whether names that are missing or extra are errors
-        Raises ValueError that lists every missing, extra and misfitting name; nothing is changed.
+        Raises ValueError that lists every missing, extra and misfitting name, TypeError for what
+        is no mapping; nothing is changed.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"load_state_dict: got a {type(state).__name__}, expected a mapping")
         own = dict(self.named_parameters(remove_duplicate=False))
         arrays = {name: _as_array(value) for name, value in state.items() if name in own}
         faults = [f"{name} is missing" for name in own if strict and name not in state]

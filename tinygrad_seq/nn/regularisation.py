@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..engine.creation import ones, zeros
 from ..engine.random import Generator
-from ..engine.tensor import Tensor, ones, zeros
+from ..engine.tensor import Tensor
 from .linear import check_sizes
 from .module import Module, Parameter
 

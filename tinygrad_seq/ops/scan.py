@@ -41,6 +41,8 @@ def scan(
     series = inputs if isinstance(inputs, tuple) else (inputs,)
     steps = _check_inputs(series, state)
     valid = None if lengths is None else step_masks(lengths, series[0])
+    if valid is not None:
+        series = tuple(_without_padding(valid, x) for x in series)
     slices = list(zip(*(unbind(x) for x in series), strict=True))
     outputs: list[Any] = [None] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
@@ -91,22 +93,33 @@ def step_masks(lengths: Any, x: Tensor) -> Array:
     return xp(x.array).asarray(np.arange(x.shape[0])[:, None] < host)
 
 
+def _without_padding(valid: Array, x: Tensor) -> Tensor:
+    """Return inputs with zeros in the padding: a NaN there would reach every gradient."""
+    return _zeroed(valid, x) if x.dtype.kind == "f" and x.shape[:2] == valid.shape else x
+
+
 def _column(valid: Array, like: Any) -> Tensor:
-    """Return the booleans (B,) of one step as (B, 1, ...), to stand beside `like` (B, ...)."""
-    return tensor_at(valid.reshape(-1, *(1,) * (like.ndim - 1)), None)
+    """Return the booleans (B,) as (B, 1, ...), to stand beside `like` (B, ...); (T, B) likewise."""
+    if like.shape[: valid.ndim] != valid.shape:
+        raise ValueError(
+            f"scan: with lengths, states and outputs are ({len(valid)}, ...), got {like.shape}"
+        )
+    return tensor_at(valid.reshape(*valid.shape, *(1,) * (like.ndim - valid.ndim)), None)
 
 
 def _masked(valid: Array, after: Any, before: Any) -> Any:
     """Return the new state where the step lies within the sequence, the old one beyond it."""
-    if isinstance(after, tuple):
+    if isinstance(after, tuple) and isinstance(before, tuple) and len(after) == len(before):
         return tuple(_masked(valid, a, b) for a, b in zip(after, before, strict=True))
+    if isinstance(after, tuple) or isinstance(before, tuple):
+        raise ValueError("scan: the step returns a state of another form than the one it takes")
     return where(_column(valid, after), after, before)
 
 
 def _zeroed(valid: Array, y: Any) -> Any:
     if isinstance(y, tuple):
         return tuple(_zeroed(valid, part) for part in y)
-    return where(_column(valid, y), y, 0.0)
+    return where(_column(valid, y), y, y.dtype.type(0))  # integers stay integers
 
 
 def _stacked(outputs: list[Any]) -> Any:

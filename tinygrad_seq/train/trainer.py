@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..engine.graph import no_grad
+from ..engine.modes import no_grad
 from ..engine.random import Generator, default_generator
 from ..engine.tensor import Tensor
 from ..nn.module import Module

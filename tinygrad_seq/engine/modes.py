@@ -1,0 +1,82 @@
+"""Modes of a thread: whether ops are recorded, whether every value is checked for NaN and Inf."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .backend import xp
+
+
+class _Modes(threading.local):
+    recording = True
+    anomaly = False
+
+
+current = _Modes()
+altered = 0
+"""Contexts open in all threads; while there are none, `current` need not be looked up."""
+
+_altering = threading.Lock()
+
+
+@contextmanager
+def mode(name: str, value: bool) -> Iterator[None]:
+    """Set recording or anomaly to this value, in this thread, inside a `with` block."""
+    global altered
+    before = getattr(current, name)
+    with _altering:
+        altered += 1
+    setattr(current, name, value)
+    try:
+        yield
+    finally:
+        setattr(current, name, before)
+        with _altering:
+            altered -= 1
+
+
+def no_grad() -> Any:
+    """Return a context (or decorator) in which no graph is recorded."""
+    return mode("recording", False)
+
+
+def enable_grad() -> Any:
+    """Return a context (or decorator) in which the graph is recorded, inside `no_grad` too."""
+    return mode("recording", True)
+
+
+def detect_anomaly() -> Any:
+    """Return a context that names the op and the line that first made a NaN or an Inf.
+
+    Inside, every op's result and every cotangent is checked, which is slow.
+    Raises FloatingPointError there: for a value that is not finite though all inputs were.
+    """
+    return mode("anomaly", True)
+
+
+def is_grad_enabled() -> bool:
+    """Return whether ops are recorded in this thread now."""
+    return current.recording
+
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+def user_line() -> str:
+    """Return "file:line" of the innermost frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether an array or scalar of floats holds no NaN and no Inf (True for the rest)."""
+    if getattr(getattr(value, "dtype", None), "kind", "") == "f" or isinstance(value, float):
+        return bool(xp(value).isfinite(value).all())
+    return True
