@@ -8,7 +8,6 @@ import tinygrad_seq as tg
 from tinygrad_seq import nn, ops
 from tinygrad_seq.testing import check_grads
 
-
 X = tg.tensor(random(3, 2, 4))
 
 
