@@ -11,9 +11,7 @@ vocabulary; cross-entropy by truncated backpropagation through time, the state c
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,16 @@ import numpy as np
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, ops, optim
 from tinygrad_seq.decode import Sampler, generate, greedy
-from tinygrad_seq.train import Trainer, bits, perplexity
+from tinygrad_seq.train import (
+    Trainer,
+    bits,
+    count,
+    parse_options,
+    perplexity,
+    probability,
+    program_parser,
+    run_program,
+)
 
 SMALL = {"layers": 1, "hidden": 128, "dropout": 0.0, "epochs": 3}  # for the built-in text
 LARGE = {"layers": 2, "hidden": 256, "dropout": 0.25, "epochs": 12}  # for a file
@@ -49,7 +56,7 @@ class LanguageModel(nn.Module):
 
     def forward(self, ids, state=None):
         """Logits (T, B, V) and the state after ids (T, B)."""
-        ids = tg.tensor(ids).to(self.output.weight.backend)
+        ids = tg.tensor(ids)
         x = self.embedding(ids) if self.embedding else ops.one_hot(ids, self.size)
         h, state = self.recurrent(self.dropout(x), state)
         return self.output(self.dropout(h)), state
@@ -76,7 +83,7 @@ class LanguageModel(nn.Module):
 
 
 def cross_entropy(logits, targets):
-    targets = tg.tensor(targets.reshape(-1)).to(logits.backend)
+    targets = tg.tensor(targets.reshape(-1))
     return ops.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets)
 
 
@@ -185,73 +192,39 @@ def write_on(model, prompt, choose, length):
     return model.join(tokens + vocabulary.decode(more, skip_specials=False))
 
 
-def count(text):
-    if int(text) < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
-    return int(text)
-
-
-def probability(text):
-    if not 0 <= float(text) <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return float(text)
-
-
 def parse():
-    parser = argparse.ArgumentParser(
-        usage="%(prog)s [options]", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = program_parser(__doc__, "runs/language_model")
     add = parser.add_argument
-    add("--data", help="text file (.gz too), or a folder with train.txt and val.txt")
-    add("--validation", help="text file to validate on (default: val.* beside train.*, or a tenth)")
+    add("--validation", help="text to validate on (default: val.* beside train.*, or a tenth)")
     add("--tokens", choices=TOKENS, default="chars", help="what is predicted (default: chars)")
     add("--min-count", type=count, default=1, help="rarer tokens become <unk> (default: 1)")
     add("--cell", choices=LAYERS, default="lstm", help="(default: lstm)")
-    for name, kind, text in (
-        ("layers", count, "recurrent layers"), ("hidden", count, "width of the hidden state"),
-        ("dropout", probability, "probability, on inputs, between layers, and on outputs"),
-        ("epochs", count, "passes over the text"),
-    ):  # fmt: skip
-        defaults = f"{LARGE[name]}; {SMALL[name]} for the built-in text"
-        add(f"--{name}", type=kind, help=f"{text} (default: {defaults})")
+    add("--layers", type=count, help="recurrent layers (default: 2; 1 for the built-in text)")
+    add("--hidden", type=count, help="width of h (default: 256; 128 for the built-in text)")
+    add("--dropout", type=probability, help="of inputs, between layers, of outputs (default: 0.25;"
+        " 0 for the built-in text)")  # fmt: skip
     add("--embedding", type=count, default=64, help="width; 0 for one-hot input (default: 64)")
     add("--tied", action="store_true", help="one matrix for embedding and output")
     add("--free-running", type=probability, default=0.0, metavar="P",
         help="probability of the model's own prediction as next input (default: 0)")  # fmt: skip
     add("--batch", type=count, default=32, help="parallel parts of the text (default: 32)")
     add("--steps", type=count, default=64, help="steps of truncated BPTT (default: 64)")
-    add("--lr", type=float, default=4e-3, help="Adam's peak learning rate (default: 0.004)")
     add("--schedule", choices=("cosine", "plateau", "constant"), default="cosine",
-        help="learning rate: warm-up, then cosine; halved on a plateau; constant")  # fmt: skip
-    add("--clip", type=float, default=1.0, help="largest norm of the gradient (default: 1)")
-    add("--patience", type=count, help="epochs without a better validation before stopping")
-    add("--backend", help="numpy or cupy (default: TINYGRAD_SEQ_BACKEND, or else numpy)")
-    add("--seed", type=count, default=0, help="of all random numbers (default: 0)")
-    add("--folder", default="runs/language_model", help="for checkpoint, metrics, loss picture")
-    add("--checkpoint-every", type=count, default=200, help="batches (default: 200)")
-    add("--resume", action="store_true", help="go on from the folder's checkpoint")
-    add("--save", help="model file (default: model.safetensors in the folder)")
-    add("--load", help="model file to use instead of training")
-    add("--evaluate", metavar="FILE", help="text to score, in order")
+        help="of the learning rate: warm-up and cosine; halved on a plateau; none")  # fmt: skip
     add("--generate", metavar="PROMPT", help="write on from this")
     add("--length", type=count, default=300, help="tokens to generate (default: 300)")
     add("--temperature", type=float, default=0.8, help="0: greedy (default: 0.8)")
     add("--top-k", type=count, help="sample among the k likeliest tokens")
     add("--top-p", type=probability, help="sample among the likeliest tokens of this probability")
-    options = parser.parse_args()
-    if options.load and (options.data or options.resume):
-        parser.error("--load uses a trained model: it does not go with --data or --resume")
+    options = parse_options(parser)
     for name, value in (LARGE if options.data else SMALL).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
     return options
 
 
-def run(options):
-    if options.backend:
-        tg.use_backend(options.backend)
-    tg.manual_seed(options.seed)
+def main():
+    options = parse()
     choose = greedy
     if options.temperature:
         choose = Sampler(options.temperature, options.top_k, options.top_p)
@@ -263,16 +236,5 @@ def run(options):
         print(write_on(model, options.generate, choose, options.length))
 
 
-def main():
-    try:
-        run(parse())
-    except KeyboardInterrupt:
-        print("\ninterrupted; --resume goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(130)
-    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
-        print(f"{Path(__file__).name}: error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_seq import serialize
 from tinygrad_seq.engine import backend
+from tinygrad_seq.train import run_program
 
 PROGRAM = Path(__file__).parents[1] / "examples" / "language_model.py"
 TINY = ("--layers", "1", "--hidden", "12", "--embedding", "8", "--epochs", "2", "--batch", "4")
@@ -35,7 +35,7 @@ def call(folder, *options):
     streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
     try:
         with contextlib.chdir(folder), streams[0], streams[1]:
-            program().main()
+            run_program(program().main)
         code = 0
     except SystemExit as stop:
         code = stop.code
@@ -72,17 +72,6 @@ def scores(out):
         assert float(perplexity) == pytest.approx(math.exp(float(nats)), rel=1e-3)
         found.append((name, float(nats), unit))
     return found
-
-
-def save_from_every_backend(monkeypatch):
-    """Lets tg.save take arrays of registered backends; by itself it knows NumPy's and CuPy's."""
-    original = serialize._host_array
-
-    def host_array(name, value):
-        known = backend.is_array(value)
-        return original(name, backend.backend_of(value).to_numpy(value) if known else value)
-
-    monkeypatch.setattr(serialize, "_host_array", host_array)
 
 
 def complaint(result):

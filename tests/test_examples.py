@@ -9,7 +9,7 @@ import signal
 from collections import Counter
 
 import pytest
-from example_runs import PROGRAM, TINY, finish, run, save_from_every_backend, scores, start
+from example_runs import PROGRAM, TINY, finish, run, scores, start
 
 import tinygrad_seq as tg
 
@@ -59,7 +59,6 @@ def test_variants(variant, text, tmp_path):
 
 def test_every_backend(backend_name, text, tmp_path, monkeypatch):
     """Training, free running, generating and scoring, with the one switch; the same numbers."""
-    save_from_every_backend(monkeypatch)
     options = ("--data", text, *TINY, "--free-running", "0.2", "--epochs", 1, "--dropout", 0)
     host = scores(run(tmp_path, *options, "--backend", "numpy"))
     found = scores(run(tmp_path, *options, "--backend", backend_name))

@@ -18,6 +18,9 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from .engine.backend import backend_of, is_array
+from .engine.tensor import Tensor
+
 PathLike: TypeAlias = str | os.PathLike[str]
 Array: TypeAlias = npt.NDArray[Any]
 _Result = TypeVar("_Result")
@@ -185,11 +188,13 @@ def _stored_array(file: Any, name: str) -> Array:
 
 
 def _host_array(name: str, value: Any) -> Array:
-    """Return `value`, an array, a tensor or a CuPy array, as a contiguous NumPy array."""
-    if hasattr(value, "__cuda_array_interface__") and hasattr(value, "get"):
-        value = value.get()
-    elif not isinstance(value, np.ndarray | np.generic) and callable(getattr(value, "numpy", None)):
-        value = getattr(value, "detach", lambda: value)().numpy()
+    """Return `value`, an array of any backend or a tensor, as a contiguous NumPy array."""
+    if isinstance(value, Tensor):
+        value = value.array
+    if is_array(value):
+        value = backend_of(value).to_numpy(value)
+    elif callable(getattr(value, "detach", None)):  # PyTorch's
+        value = value.detach().numpy()
     if not isinstance(value, np.ndarray | np.generic):
         raise TypeError(f"save: {name!r} is a {_kind(value)}, expected an array")
     if value.dtype.name not in _DTYPES.values():

@@ -41,7 +41,9 @@ def test_new_tensors_are_made_by_the_default_backend(restored):
     assert tg.zeros(2).backend == "numpy"
     tg.use_backend("strict")
     assert tg.zeros(2).backend == "strict"
-    assert tg.tensor(np.ones(2)).backend == "numpy"  # an array stays where it is
+    assert tg.tensor(np.ones(2)).backend == "strict"  # host data go where new tensors are made
+    tg.use_backend("numpy")
+    assert tg.tensor(backends.get_backend("strict").from_numpy(np.ones(2))).backend == "strict"
 
 
 def test_use_backend_holds_in_every_thread_and_with_backend_in_one(restored):

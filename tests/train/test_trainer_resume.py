@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from example_runs import save_from_every_backend
 from trainings import (
     Stop,
     bits_of,
@@ -101,7 +100,6 @@ def test_a_state_of_one_tensor_is_carried_too(cell, tmp_path):
 @pytest.mark.parametrize("make", TRAININGS.values())
 def test_resumed_on_every_backend(make, backend_name, tmp_path, monkeypatch):
     """The carried state, the best parameters and the optimiser's come back to where they lived."""
-    save_from_every_backend(monkeypatch)
     make(tmp_path / "whole").fit(2)
     with pytest.raises(Stop):
         make(tmp_path, checkpoint_every=2, loss=stopping(9)).fit(2)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import convert, default_backend, get_backend, is_array
+from .backend import NUMPY, backend_of, convert, default_backend, get_backend, is_array
 from .tensor import Tensor, check_numbers, tensor_at
 
 
@@ -14,7 +14,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     """Return a new Tensor with a copy of `data`, on the default backend.
 
     data: array, Tensor, number, or nested lists; Python floats become float32, arrays keep their
-    dtype; an array of another backend than the default stays where it is
+    dtype. What is on a GPU stays there, whatever the default.
     Raises TypeError for data that are not numbers, or for gradients of integers.
     """
     if isinstance(data, Tensor):
@@ -22,6 +22,8 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     if is_array(data):
         check_numbers(data)
         array = data.astype(dtype or data.dtype)  # astype copies
+        if backend_of(array) is NUMPY:
+            array = convert(array, default_backend())
     else:
         host = np.array(data, dtype=dtype)
         if dtype is None and host.dtype == np.float64 and not hasattr(data, "dtype"):

@@ -1,7 +1,18 @@
-"""Training: the loop, what it leaves behind, and the numbers that judge a model."""
+"""Training: the loop, what it leaves behind, and programs around it."""
 
 from .history import History
 from .metrics import bits, perplexity
+from .program import count, parse_options, probability, program_parser, run_program
 from .trainer import Trainer
 
-__all__ = ["History", "Trainer", "bits", "perplexity"]
+__all__ = [
+    "History",
+    "Trainer",
+    "bits",
+    "count",
+    "parse_options",
+    "perplexity",
+    "probability",
+    "program_parser",
+    "run_program",
+]

@@ -76,6 +76,8 @@ class Trainer:
             raise ValueError("Trainer: patience needs validate")
         if patience is not None and patience < 1:
             raise ValueError(f"Trainer: patience is {patience}, expected 1 or more")
+        if isinstance(batch_schedule, ReduceLROnPlateau):
+            raise TypeError("Trainer: ReduceLROnPlateau judges epochs; pass it as schedule")
         self.model, self.optimizer, self.loss, self.batches = model, optimizer, loss, batches
         self.validate, self.schedule, self.batch_schedule = validate, schedule, batch_schedule
         self.clip, self.patience, self.checkpoint_every = clip, patience, checkpoint_every

@@ -1,0 +1,76 @@
+"""What every training program has: its common options, and one clear line for what goes wrong."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ..engine.backend import use_backend
+from ..engine.random import manual_seed
+
+
+def count(text: str) -> int:
+    """Return an option's whole number. Raises argparse's error if it is negative."""
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return int(text)
+
+
+def probability(text: str) -> float:
+    """Return an option's number. Raises argparse's error unless it is from 0 to 1."""
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return float(text)
+
+
+def program_parser(description: str, folder: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every training program has.
+
+    description: the program's docstring, shown as it is
+    folder: where checkpoint, metrics and pictures are left by default
+    """
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", help="what to train on (default: something built in)")
+    add("--epochs", type=count, help="passes over the data")
+    add("--lr", type=float, default=4e-3, help="peak learning rate (default: 0.004)")
+    add("--clip", type=float, default=1.0, help="largest norm of the gradient (default: 1)")
+    add("--patience", type=count, help="epochs without a better validation before stopping")
+    add("--backend", help="numpy or cupy (default: TINYGRAD_SEQ_BACKEND, or else numpy)")
+    add("--seed", type=count, default=0, help="of all random numbers (default: 0)")
+    add("--folder", default=folder, help=f"for checkpoint, metrics, pictures (default: {folder})")
+    add("--checkpoint-every", type=count, default=200, help="batches (default: 200)")
+    add("--resume", action="store_true", help="go on from the folder's checkpoint")
+    add("--save", help="model file (default: model.safetensors in the folder)")
+    add("--load", help="model file to use instead of training")
+    add("--evaluate", metavar="PATH", help="data to score")
+    return parser
+
+
+def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return the options of the command line, after setting the backend and the seed."""
+    options = parser.parse_args()
+    if options.load and (options.data or options.resume):
+        parser.error("--load uses a trained model: it does not go with --data or --resume")
+    if options.backend:
+        use_backend(options.backend)
+    manual_seed(options.seed)
+    return options
+
+
+def run_program(main: Callable[[], None]) -> None:
+    """Nothing; runs main(); an error ends the process with 2 and one line, Ctrl-C with 130."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\ninterrupted; --resume goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
+        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
+        sys.exit(2)
