@@ -69,7 +69,7 @@ def flat(state):
 def states_for(layer, batch=B, seed=5):
     """Initial states as PyTorch's hx, of leaves: one Tensor, or a pair for an LSTM."""
     rows = layer.num_layers * (1 + layer.bidirectional)
-    first = next(cell for _, cell in layer.cells())
+    first = next(cell for _, cell in layer.cells.items())
     parts = tuple(
         leaf(random(rows, batch, width, seed=seed + i)) for i, width in enumerate(first.state_sizes)
     )

@@ -94,7 +94,7 @@ def test_reverse_twice_is_identity(kind, lengths):
 @every_kind
 def test_bidirectional_is_forward_beside_flipped_backward(kind):
     layer, x = make_layer(kind, "both_ways"), random(T, B, D)
-    (_, there), (_, back) = layer.cells()
+    (_, there), (_, back) = layer.cells.items()
     forward, final_there = nn.Recurrent(there)(tg.tensor(x))
     backward, final_back = nn.Recurrent(back)(tg.tensor(x[::-1].copy()))
     output, final = layer(tg.tensor(x))
@@ -198,7 +198,7 @@ def test_dropout_acts_in_training_only_and_by_the_seed():
 def test_dropout_is_between_layers_not_after_the_last():
     layer, x = make_layer("gru", "two", dropout=1.0), random(T, B, D)
     assert host(layer(tg.tensor(x))[0]).any()  # dropped after the last, all would be 0
-    (_, lower), (_, upper) = layer.cells()
+    (_, lower), (_, upper) = layer.cells.items()
     below, _ = nn.Recurrent(lower)(tg.tensor(x))
     above, _ = nn.Recurrent(upper)(tg.tensor(0 * host(below)))
     np.testing.assert_array_equal(host(layer(tg.tensor(x))[0]), host(above))

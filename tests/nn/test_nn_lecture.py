@@ -159,7 +159,7 @@ def test_bidirectional_is_the_lectures():
 
 def test_a_deeper_rnn_feeds_each_layer_with_the_one_below():
     layer, x = make_layer("rnn_tanh", "two"), random(5, 2, 3)
-    lower, upper = (cell for _, cell in layer.cells())
+    lower, upper = (cell for _, cell in layer.cells.items())
     below = tanh_over_time(lower, x, range(5))
     above = tanh_over_time(upper, below, range(5))
     outputs, final = layer(tg.tensor(x))

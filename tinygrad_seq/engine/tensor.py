@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -209,11 +209,18 @@ class Tensor(Operators):
             raise TypeError(f"index: the tensor is {self.dtype}, expected an integer")
         return int(self.item())
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        if not self.is_leaf:
-            raise RuntimeError("deepcopy: the tensor is the result of an op; detach it first")
-        copied = tensor_at(self.array.copy(), None).requires_grad_(self.requires_grad)
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copied = self.__copy__()
+        copied.array = self.array.copy()
         copied.grad = None if self.grad is None else tensor_at(self.grad.array.copy(), None)
+        return copied
+
+    def __copy__(self) -> Self:
+        if not self.is_leaf:
+            raise RuntimeError("copy: the tensor is the result of an op; detach it first")
+        copied = _new(type(self))
+        copied.array, copied.place, copied.grad = self.array, None, self.grad
+        copied.requires_grad_(self.requires_grad)  # a leaf of its own
         return copied
 
     def __hash__(self) -> int:

@@ -156,12 +156,12 @@ class GRUCell(GatedCell):
         super().__init__(input_size, hidden_size, hidden_size, 3, bias, dtype, generator)
         self.state_sizes = (hidden_size,)
         self.reset_after = reset_after
-        self.candidate = self._reset_after if reset_after else self._reset_before
 
     def forward(self, state: State, x: Tensor) -> tuple[State, Tensor]:
         """Return ((h',), h')."""
         (h,) = state
-        z, n = self.candidate(h, self.from_input(x))
+        candidate = self._reset_after if self.reset_after else self._reset_before
+        z, n = candidate(h, self.from_input(x))
         h = n + z * (h - n)
         return (h,), h
 

@@ -35,10 +35,10 @@ def ones_(tensor: Tensor) -> Tensor:
 
 
 def uniform_(
-    tensor: Tensor, low: float = 0.0, high: float = 1.0, generator: Generator | None = None
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Return the tensor, filled with values uniform in [low, high)."""
-    drawn = (generator or default_generator()).uniform(tensor.shape, low, high, tensor.dtype)
+    """Return the tensor, filled with values uniform in [a, b)."""
+    drawn = (generator or default_generator()).uniform(tensor.shape, a, b, tensor.dtype)
     return _fill(tensor, drawn)
 
 
@@ -95,33 +95,42 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_fans(tensor))), generator)
 
 
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode is {mode!r}, expected 'fan_in' or 'fan_out'")
+    fan = _fans(tensor)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
 def kaiming_uniform_(
     tensor: Tensor,
-    negative_slope: float = 0.0,
+    a: float = 0.0,
+    mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return the weight, uniform in ±gain · √(3 / inputs).
+    """Return the weight, uniform in ±gain · √(3 / inputs) (or outputs, with mode "fan_out").
 
+    a: negative slope of the leaky_relu that follows
     Source: He et al. 2015, eq. 15.
     """
-    gain = calculate_gain(nonlinearity, negative_slope)
-    bound = gain * math.sqrt(3.0 / _fans(tensor)[0])
+    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
 
 
 def kaiming_normal_(
     tensor: Tensor,
-    negative_slope: float = 0.0,
+    a: float = 0.0,
+    mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return the weight, normal with deviation gain / √inputs.
+    """Return the weight, normal with deviation gain / √inputs (or outputs, with mode "fan_out").
 
+    a: negative slope of the leaky_relu that follows
     Source: He et al. 2015, eq. 15.
     """
-    gain = calculate_gain(nonlinearity, negative_slope)
-    return normal_(tensor, 0.0, gain / math.sqrt(_fans(tensor)[0]), generator)
+    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:

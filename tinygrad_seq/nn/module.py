@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -24,13 +24,15 @@ class Parameter(Tensor):
     def __init__(self, data: Tensor | Array, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        copied = type(self)(self.array.copy(), self.requires_grad)  # a leaf of its own
-        copied.grad = None if self.grad is None else Tensor(self.grad.array.copy())
-        return copied
-
     def __repr__(self) -> str:
         return "Parameter" + super().__repr__().removeprefix("Tensor")
+
+
+class Unmatched(NamedTuple):
+    """Names that a state lacked, and names that the module has not."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:
@@ -84,9 +86,19 @@ class Module:
         """Yield this module and all inside it, each once."""
         return (module for _, module in self.named_modules())
 
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield (name, module) for the modules that this module holds itself."""
+        return ((name, m) for name, m in self.members() if isinstance(m, Module))
+
     def children(self) -> Iterator[Module]:
         """Yield the modules that this module holds itself."""
-        return (member for _, member in self.members() if isinstance(member, Module))
+        return (module for _, module in self.named_children())
+
+    def apply(self, function: Callable[[Module], None]) -> Self:
+        """Return this module, after function(module) for all inside it and, last, itself."""
+        for module in reversed(list(self.modules())):
+            function(module)
+        return self
 
     def named_parameters(
         self, prefix: str = "", remove_duplicate: bool = True
@@ -114,9 +126,10 @@ class Module:
         named = self.named_parameters(remove_duplicate=False)
         return {name: parameter.array.copy() for name, parameter in named}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Nothing; copies the arrays (or Tensors, or PyTorch tensors) into the parameters.
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Unmatched:
+        """Return the names left out, after copying the arrays of `state` into the parameters.
 
+        state: arrays, Tensors or PyTorch tensors by name
         strict: whether names that are missing or extra are errors
         Raises ValueError that lists every missing, extra and misfitting name, TypeError for what
         is no mapping; nothing is changed.
@@ -125,8 +138,11 @@ class Module:
             raise TypeError(f"load_state_dict: got a {type(state).__name__}, expected a mapping")
         own = dict(self.named_parameters(remove_duplicate=False))
         arrays = {name: _as_array(value) for name, value in state.items() if name in own}
-        faults = [f"{name} is missing" for name in own if strict and name not in state]
-        faults += [f"{name} is not expected" for name in state if strict and name not in own]
+        unmatched = Unmatched(
+            [n for n in own if n not in state], [n for n in state if n not in own]
+        )
+        faults = [f"{name} is missing" for name in unmatched.missing_keys if strict]
+        faults += [f"{name} is not expected" for name in unmatched.unexpected_keys if strict]
         for name, array in arrays.items():
             parameter = own[name]
             if array.shape != parameter.shape or array.dtype != parameter.dtype:
@@ -140,6 +156,7 @@ class Module:
             target = own[name].array
             target[...] = convert(array, backend_of(target))
             written(target)
+        return unmatched
 
     def zero_grad(self) -> None:
         """Nothing; forgets the gradients of all parameters."""

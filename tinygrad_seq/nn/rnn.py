@@ -15,6 +15,7 @@ from .cells import GatedCell, GRUCell, LSTMCell, RNNCell
 from .linear import check_input, check_like, check_sizes
 from .module import Module, Parameter
 from .recurrent import Bidirectional, Recurrent, Stack
+from .regularisation import Dropout
 
 
 class _RNNBase(Module):
@@ -43,34 +44,39 @@ class _RNNBase(Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first, self.bidirectional = batch_first, bidirectional
         layers: list[Module] = []
+        self.cells: dict[str, GatedCell] = {}  # by the suffix of its parameters' PyTorch names
         width = input_size
-        for _ in range(num_layers):
-            cells = [make_cell(width) for _ in range(1 + bidirectional)]
-            layers.append(
-                Bidirectional(cells[0], cells[1]) if bidirectional else Recurrent(cells[0])
-            )
-            width = len(cells) * cells[0].state_sizes[0]
+        for i in range(num_layers):
+            there = self.cells[f"_l{i}"] = make_cell(width)
+            width = there.state_sizes[0] * (1 + bidirectional)
+            if bidirectional:
+                back = self.cells[f"_l{i}_reverse"] = make_cell(there.input_size)
+                layers.append(Bidirectional(there, back))
+            else:
+                layers.append(Recurrent(there))
         self.stack = Stack(*layers, dropout=dropout)
+
+    @property
+    def dropout(self) -> float:
+        """Probability of dropping an output between two layers, in training."""
+        return self.stack.dropout.p
+
+    @dropout.setter
+    def dropout(self, p: float) -> None:
+        self.stack.dropout = Dropout(p)
 
     # ---- PyTorch's flat names --------------------------------------------------------------------
 
-    def cells(self) -> Iterator[tuple[str, GatedCell]]:
-        """Yield (suffix of its parameters' names, cell): "_l0", "_l0_reverse", "_l1", ..."""
-        for i, layer in enumerate(self.stack.layers):
-            for name, member in layer.named_modules():
-                if isinstance(member, GatedCell):
-                    yield f"_l{i}_reverse" if name.startswith("back") else f"_l{i}", member
-
     def members(self) -> Iterator[tuple[str, Parameter | Module]]:
         """Yield (PyTorch's name, parameter): weight_ih_l0, ...; then a subclass's own."""
-        for suffix, cell in self.cells():
+        for suffix, cell in self.cells.items():
             for name, parameter in cell.named_parameters():
                 yield name + suffix, parameter
-        yield from ((name, own) for name, own in super().members() if name != "stack")
+        yield from ((name, own) for name, own in super().members() if not _is_inside(name))
 
     def _cell_of(self, name: str) -> tuple[GatedCell, str] | None:
         match = re.fullmatch(r"((?:weight|bias)_\w\w)(_l\d+(?:_reverse)?)", name)
-        cell = dict(self.cells()).get(match[2]) if match else None
+        cell = self.cells.get(match[2]) if match else None
         return (cell, match[1]) if cell is not None and match else None
 
     def __getattr__(self, name: str) -> Any:
@@ -91,7 +97,7 @@ class _RNNBase(Module):
 
     def forward(self, input: Tensor, hx: Any = None, lengths: Any = None) -> tuple[Tensor, Any]:
         """Return (output of the top layer at every step, final states of all layers)."""
-        first = next(cell for _, cell in self.cells())
+        first = self.cells["_l0"]
         check_input(type(self).__name__, input, self.input_size, first.weight_ih)
         if input.ndim not in (2, 3):
             raise ValueError(f"{type(self).__name__}: input is {input.shape}, expected 2 or 3 axes")
@@ -138,8 +144,15 @@ class _RNNBase(Module):
         """Return the sizes."""
         notes = [str(self.input_size), str(self.hidden_size)]
         notes += [f"num_layers={self.num_layers}"] if self.num_layers > 1 else []
+        notes += ["batch_first=True"] if self.batch_first else []
+        notes += [f"dropout={self.dropout}"] if self.dropout else []
         notes += ["bidirectional=True"] if self.bidirectional else []
         return ", ".join(notes)
+
+
+def _is_inside(name: str) -> bool:
+    """Return whether a member's name is that of a part which the flat names stand for."""
+    return name.partition(".")[0] in ("stack", "cells")
 
 
 class RNN(_RNNBase):

@@ -38,11 +38,13 @@ def dropout(
     """x with each element 0 with probability p, the others divided by 1 - p; x if not training.
 
     generator: where the mask is drawn from; the default generator where None
-    Raises ValueError unless 0 <= p <= 1.
+    Raises ValueError unless 0 <= p <= 1, TypeError unless x is a Tensor of floats.
     Source: Srivastava et al. 2014 (scaled in training, "inverted").
     """
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"dropout: p is {p}, expected 0 to 1")
+    if not isinstance(x, Tensor) or x.dtype.kind != "f":
+        raise TypeError(f"dropout: x is {getattr(x, 'dtype', type(x).__name__)}, expected floats")
     if not training or p == 0.0:
         return x
     array: Array = x.array

@@ -47,7 +47,7 @@ def scan(
     outputs: list[Any] = [None] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
         x = slices[t] if isinstance(inputs, tuple) else slices[t][0]
-        after, y = step(state, x)
+        after, y = _checked(step(state, x))
         if valid is not None:
             after, y = _masked(valid[t], after, state), _zeroed(valid[t], y)
         state, outputs[t] = after, y
@@ -66,6 +66,23 @@ def _check_inputs(series: tuple[Tensor, ...], state: Tensors) -> int:
             f"scan: inputs have {sorted(counts)} steps, expected one number of at least 1"
         )
     return counts.pop()
+
+
+def _checked(result: Any) -> tuple[Any, Any]:
+    """Return what a step returned, if it is a pair (state, output)."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(f"scan: the step returned {_form(result)}, expected a pair (state, output)")
+    if not all(isinstance(part, (Tensor, tuple)) or is_array(part) for part in result):
+        raise TypeError(
+            f"scan: the step returned {_form(result)}, expected Tensors or tuples of them"
+        )
+    return result
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_form, value)) + ")"
+    return type(value).__name__
 
 
 def check_lengths(lengths: Any, steps: int, batch: int) -> np.ndarray:
