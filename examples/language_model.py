@@ -31,7 +31,7 @@ from tinygrad_seq.train import (
 )
 
 SMALL = {"layers": 1, "hidden": 128, "dropout": 0.0, "epochs": 3}  # for the built-in text
-LARGE = {"layers": 2, "hidden": 256, "dropout": 0.25, "epochs": 12}  # for a file
+LARGE = {"layers": 2, "hidden": 256, "dropout": 0.25, "epochs": 8}  # for a file
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 TOKENS = {  # text to tokens, and back
     "chars": (data.characters, "".join),
