@@ -1,10 +1,10 @@
 """Text and sequences as arrays: words and characters, vocabularies, batches."""
 
-from tinygrad_seq.data.batches import PaddedBatches, TruncatedBPTT
-from tinygrad_seq.data.corpus import Corpus, built_in_text, load_corpus
-from tinygrad_seq.data.padding import pad_sequences
-from tinygrad_seq.data.text import characters, join_words, read_text, words
-from tinygrad_seq.data.vocabulary import SPECIALS, Vocabulary
+from .batches import PaddedBatches, TruncatedBPTT
+from .corpus import Corpus, built_in_text, load_corpus
+from .padding import pad_sequences
+from .text import characters, join_words, read_text, words
+from .vocabulary import SPECIALS, Vocabulary
 
 __all__ = [
     "SPECIALS",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_seq.data import _check
-from tinygrad_seq.data.padding import Array, Ids, check_pad, numbers, pad_sequences, same_dtype
+from . import _check
+from .padding import Array, Ids, check_pad, numbers, pad_sequences, same_dtype
 
 
 class TruncatedBPTT:

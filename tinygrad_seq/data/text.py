@@ -8,8 +8,8 @@ import re
 import zlib
 from collections.abc import Iterable
 
-from tinygrad_seq.data.vocabulary import EOS, SPECIALS
-from tinygrad_seq.serialize import PathLike, check_readable
+from ..serialize import PathLike, check_readable
+from .vocabulary import EOS, SPECIALS
 
 _LETTER = "[^\\W_\u0300-\u036f]|[\u0300-\u036f]"  # an accent may follow its letter as a character
 _WORD = re.compile(
