@@ -25,6 +25,7 @@ from tinygrad_seq.train import (
     count,
     parse_options,
     perplexity,
+    positive,
     probability,
     program_parser,
     run_program,
@@ -141,8 +142,7 @@ def make(options):
     """A model trained on the text of --data, and saved."""
     corpus = data.load_corpus(options.data, options.validation)
     tokens = TOKENS[options.tokens][0](corpus.train)
-    specials = ("<unk>",) if options.tokens == "chars" else ("<unk>", "<eos>")
-    vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count, specials=specials)
+    vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count, specials=("<unk>",))
     names = ("tokens", "cell", "layers", "hidden", "embedding", "tied", "dropout")
     settings = {name: getattr(options, name) for name in names}
     model = LanguageModel(vocabulary, **settings)
@@ -197,18 +197,18 @@ def parse():
     add = parser.add_argument
     add("--validation", help="text to validate on (default: val.* beside train.*, or a tenth)")
     add("--tokens", choices=TOKENS, default="chars", help="what is predicted (default: chars)")
-    add("--min-count", type=count, default=1, help="rarer tokens become <unk> (default: 1)")
+    add("--min-count", type=positive, default=1, help="rarer tokens become <unk> (default: 1)")
     add("--cell", choices=LAYERS, default="lstm", help="(default: lstm)")
-    add("--layers", type=count, help="recurrent layers (default: 2; 1 for the built-in text)")
-    add("--hidden", type=count, help="width of h (default: 256; 128 for the built-in text)")
+    add("--layers", type=positive, help="recurrent layers (default: 2; 1 for the built-in text)")
+    add("--hidden", type=positive, help="width of h (default: 256; 128 for the built-in text)")
     add("--dropout", type=probability, help="of inputs, between layers, of outputs (default: 0.25;"
         " 0 for the built-in text)")  # fmt: skip
     add("--embedding", type=count, default=64, help="width; 0 for one-hot input (default: 64)")
     add("--tied", action="store_true", help="one matrix for embedding and output")
     add("--free-running", type=probability, default=0.0, metavar="P",
         help="probability of the model's own prediction as next input (default: 0)")  # fmt: skip
-    add("--batch", type=count, default=32, help="parallel parts of the text (default: 32)")
-    add("--steps", type=count, default=64, help="steps of truncated BPTT (default: 64)")
+    add("--batch", type=positive, default=32, help="parallel parts of the text (default: 32)")
+    add("--steps", type=positive, default=64, help="steps of truncated BPTT (default: 64)")
     add("--schedule", choices=("cosine", "plateau", "constant"), default="cosine",
         help="of the learning rate: warm-up and cosine; halved on a plateau; none")  # fmt: skip
     add("--generate", metavar="PROMPT", help="write on from this")

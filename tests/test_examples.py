@@ -36,7 +36,7 @@ VARIANTS = [
     ("--tied", "--embedding", "12"),
     ("--tokens", "words", "--tied", "--embedding", "12", "--min-count", "2"),
     ("--free-running", "0.5"),
-    ("--cell", "rnn", "--free-running", "1", "--tokens", "words"),
+    ("--cell", "rnn", "--free-running", "0.3", "--tokens", "words"),
 ]
 
 

@@ -4,8 +4,8 @@ import tinygrad_seq as tg
 from tinygrad_seq import nn, ops, optim
 """
 
-from . import data, decode, nn, ops, optim, train
-from .engine.backend import backend, register_backend, use_backend
+from . import data, decode, nn, ops, optim, testing, train
+from .engine.backend import Backend, backend, register_backend, use_backend
 from .engine.checkpoint import checkpoint
 from .engine.creation import from_dlpack, ones, tensor, zeros
 from .engine.gradients import grad
@@ -18,6 +18,7 @@ from .serialize import load, load_checkpoint, load_metadata, save, save_checkpoi
 __version__ = "0.1.0"
 
 __all__ = [
+    "Backend",
     "Generator",
     "Tensor",
     "backend",
@@ -44,6 +45,7 @@ __all__ = [
     "save_checkpoint",
     "scan",
     "tensor",
+    "testing",
     "train",
     "use_backend",
     "zeros",

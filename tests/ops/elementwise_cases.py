@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ops.table import booleans, case, constant, positive, real, small_whole
+from ops.table import booleans, case, constant, positive, real, small_whole, whole
 from tinygrad_seq import ops
 
 SHAPES = ((3, 4), (2, 1, 3), (1,), (), (0, 3))
@@ -44,7 +44,7 @@ UNARY = {
         lambda x: x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))) / 2,
     ),
     "isfinite": (real, lambda x: x == x),
-    "logical_not": (small_whole, lambda x: x == 0),
+    "invert": (whole, lambda x: -x - 1),
 }
 
 BINARY = {
@@ -61,8 +61,8 @@ BINARY = {
     "less_equal": (small_whole, lambda x, y: x - y <= 0),
     "greater": (small_whole, lambda x, y: x - y > 0),
     "greater_equal": (small_whole, lambda x, y: x - y >= 0),
-    "logical_and": (small_whole, lambda x, y: x * y != 0),
-    "logical_or": (small_whole, lambda x, y: x * x + y * y > 0),
+    "bitwise_and": (whole, lambda x, y: x + y - np.bitwise_or(x, y)),
+    "bitwise_or": (whole, lambda x, y: x + y - np.bitwise_and(x, y)),
 }
 
 

@@ -86,7 +86,7 @@ def _indexing():
 
 
 def _rows():
-    for op in ("take_rows", "gather"):
+    for op in ("take_rows",):
         for table, where in (
             ((4, 3), (5,)),
             ((4, 3), (2, 3)),
@@ -104,7 +104,7 @@ def _rows():
         lambda t, i: ops.take_rows(t, i, sparse=True),
         "sparse",
     )
-    for op in ("add_rows", "scatter_add"):
+    for op in ("add_rows",):
         for row, where, count in (
             ((3,), (5,), 4),
             ((2, 2), (2, 3), 3),

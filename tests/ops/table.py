@@ -48,6 +48,11 @@ def booleans(*shape):
     return Input(shape, lambda rng, s: rng.random(s) < 0.5, False)
 
 
+def whole(*shape):
+    """Return an input of integers of both signs, without gradient."""
+    return Input(shape, lambda rng, s: rng.integers(-9, 10, s), False)
+
+
 def indices(upper, *shape):
     return Input(shape, lambda rng, s: rng.integers(0, upper, s), False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,7 @@ class TruncatedBPTT:
         used = self.steps * self.batch_size
         self._inputs = stream[:used].reshape(self.batch_size, self.steps)  # (B, S)
         self._targets = stream[1 : used + 1].reshape(self.batch_size, self.steps)  # (B, S)
+        self._checksum = zlib.crc32(np.ascontiguousarray(stream, dtype=np.int64).data)
         self._position = 0
 
     def __len__(self) -> int:
@@ -61,7 +63,12 @@ class TruncatedBPTT:
         self._position = _check.position("TruncatedBPTT", state, self._sizes(), len(self))
 
     def _sizes(self) -> dict[str, int]:
-        return {"batch_size": self.batch_size, "length": self.length, "steps": self.steps}
+        return {
+            "batch_size": self.batch_size,
+            "length": self.length,
+            "steps": self.steps,
+            "checksum": self._checksum,
+        }
 
     @staticmethod
     def _window(streams: Array, window: slice) -> Ids:

@@ -27,6 +27,7 @@ class Backend:
     namespace: Any
     from_numpy: Callable[[np.ndarray], Array]
     to_numpy: Callable[[Array], np.ndarray]
+    draw_uniform: Callable[[tuple[int, ...], int], Array] | None = None  # float32s from a seed
 
     def __repr__(self) -> str:
         return f"Backend({self.name!r})"
@@ -46,7 +47,12 @@ def _make_cupy() -> Backend:
         cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise RuntimeError(f"backend 'cupy' found no usable GPU: {error}") from error
-    return Backend("cupy", cupy.ndarray, cupy, cupy.asarray, cupy.asnumpy)
+
+    def draw_uniform(shape: tuple[int, ...], seed: int) -> Array:
+        generator = cupy.random.Generator(cupy.random.Philox4x3210(seed))
+        return generator.random(shape, dtype=np.float32)
+
+    return Backend("cupy", cupy.ndarray, cupy, cupy.asarray, cupy.asnumpy, draw_uniform)
 
 
 _makers: dict[str, Callable[[], Backend]] = {"numpy": lambda: NUMPY, "cupy": _make_cupy}
@@ -111,6 +117,11 @@ def xp(array: Array) -> Any:
 def is_array(value: object) -> bool:
     """Return whether `value` is an array of a backend in use."""
     return isinstance(value, tuple(_of_type))
+
+
+def values(x: Any) -> Any:
+    """Return the array of a Tensor, or what is no Tensor itself: x as a constant of a rule."""
+    return getattr(x, "array", x)
 
 
 def as_array(value: Array) -> Array:

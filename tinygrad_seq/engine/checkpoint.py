@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .backend import Array
 from .graph import Node, Place
 from .modes import enable_grad, is_grad_enabled
 from .primitive import pull_through
@@ -18,8 +19,7 @@ class _Checkpoint:
 
     name = "checkpoint"
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self.function, self.args = function, args
+    def __init__(self) -> None:
         self.generator_state = default_generator().state_dict()
 
     def pull(
@@ -31,7 +31,9 @@ class _Checkpoint:
         generator.load_state_dict(self.generator_state)
         try:
             with enable_grad():
-                return pull_through(self.function, self.args, node, g, create_graph)
+                assert node.kept is not None
+                function, args = node.kept[:2]
+                return pull_through(function, args, node, g, create_graph)
         finally:
             generator.load_state_dict(before)
 
@@ -46,9 +48,9 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     """
     if not is_grad_enabled():
         return function(*args)
-    op = _Checkpoint(function, tuple(_at_same_place(a) for a in args))
+    op, inside = _Checkpoint(), tuple(_at_same_place(a) for a in args)
     since = next(ages)
-    outs = function(*op.args)
+    outs = function(*inside)
     several = isinstance(outs, tuple)
     tensors = outs if several else (outs,)
     if not all(isinstance(t, Tensor) for t in tensors):
@@ -58,7 +60,7 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     parents: list[Place | None] = [*dict.fromkeys(_outside(tensors, since))]
     if not parents:
         return outs
-    kept = [a.array for a in op.args if isinstance(a, Tensor)]
+    kept = [function, inside, *_arrays(inside), *_leaf_arrays(parents)]
     shapes = tuple(t.shape for t in tensors)
     node = Node(op, parents, kept, None, shapes, several)
     node.seals = seal(kept)
@@ -70,7 +72,26 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
 
 def _at_same_place(value: Any) -> Any:
     """Return a second Tensor for a Tensor argument, so that nothing done to the first shows."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_at_same_place(part) for part in value)
     return tensor_at(value.array, value.place) if isinstance(value, Tensor) else value
+
+
+def _arrays(args: Any) -> Iterator[Array]:
+    """Yield the arrays of the Tensors among the arguments: what must not be written into."""
+    for value in args:
+        if isinstance(value, (list, tuple)):
+            yield from _arrays(value)
+        elif isinstance(value, Tensor):
+            yield value.array
+
+
+def _leaf_arrays(places: list[Place | None]) -> Iterator[Array]:
+    """Yield the arrays of the leaves, closed over or given, that the function computes from."""
+    for place in places:
+        leaf = place[0].leaf() if place is not None and place[0].leaf is not None else None
+        if leaf is not None:
+            yield leaf.array
 
 
 def _outside(tensors: tuple[Tensor, ...], since: int) -> Iterator[Place]:

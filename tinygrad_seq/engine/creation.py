@@ -26,21 +26,32 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
             array = convert(array, default_backend())
     else:
         host = np.array(data, dtype=dtype)
-        if dtype is None and host.dtype == np.float64 and not hasattr(data, "dtype"):
+        if dtype is None and host.dtype == np.float64 and _is_plain(data):
             host = host.astype(np.float32)
         check_numbers(host)
         array = convert(host, default_backend())
     return tensor_at(array, None).requires_grad_(requires_grad)
 
 
-def zeros(*shape: int, dtype: Any = np.float32) -> Tensor:
-    """Return a Tensor of this shape, all 0, on the default backend."""
-    return tensor_at(default_backend().namespace.zeros(shape, dtype), None)
+def _is_plain(data: Any) -> bool:
+    """Return whether nested lists hold Python numbers, not NumPy's (which have a dtype)."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return not hasattr(data, "dtype")
 
 
-def ones(*shape: int, dtype: Any = np.float32) -> Tensor:
-    """Return a Tensor of this shape, all 1, on the default backend."""
-    return tensor_at(default_backend().namespace.ones(shape, dtype), None)
+def zeros(*shape: int | tuple[int, ...], dtype: Any = np.float32) -> Tensor:
+    """Return a Tensor of this shape (numbers, or one tuple), all 0, on the default backend."""
+    return tensor_at(default_backend().namespace.zeros(_one_shape(shape), dtype), None)
+
+
+def ones(*shape: int | tuple[int, ...], dtype: Any = np.float32) -> Tensor:
+    """Return a Tensor of this shape (numbers, or one tuple), all 1, on the default backend."""
+    return tensor_at(default_backend().namespace.ones(_one_shape(shape), dtype), None)
+
+
+def _one_shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
 
 
 def from_dlpack(source: Any) -> Tensor:

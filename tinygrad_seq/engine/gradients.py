@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from typing import Any, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
-from .backend import Array, as_array, backend_of, xp
+from .backend import Array, as_array, backend_of, is_array, values, xp
 from .graph import Hook, LazyCotangent, Place, backpropagate
 from .tensor import Tensor, tensor_at
+from .writes import lend
 
 Cotangents: TypeAlias = "Tensor | Array | Sequence[Tensor | Array | None] | None"
 
@@ -29,8 +30,18 @@ def grad(
     grad_outputs: Cotangents = None,
     create_graph: bool = False,
     retain_graph: bool | None = None,
-    allow_unused: bool = False,
+    allow_unused: Literal[False] = False,
 ) -> tuple[Tensor, ...]: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    grad_outputs: Cotangents = None,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+    *,
+    allow_unused: Literal[True],
+) -> tuple[Tensor | None, ...]: ...
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
@@ -49,7 +60,11 @@ def grad(
     """
     tops = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     ends = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    gs = [grad_outputs] if isinstance(outputs, Tensor) else list(grad_outputs or [None] * len(tops))
+    gs: list[Any] = [grad_outputs]
+    if not isinstance(outputs, Tensor):
+        if is_array(values(grad_outputs)):
+            raise TypeError("grad: several outputs need a sequence of grad_outputs, got one array")
+        gs = [None] * len(tops) if grad_outputs is None else list(grad_outputs)
     if len(gs) != len(tops):
         raise ValueError(f"grad: {len(gs)} grad_outputs for {len(tops)} outputs")
     seeds = _seeds("grad", tops, gs, create_graph)
@@ -60,7 +75,7 @@ def grad(
         places.append(x.place)
     retain = create_graph if retain_graph is None else retain_graph
     found = backpropagate(seeds, inputs=places, create_graph=create_graph, retain_graph=retain)
-    seen = {id(getattr(g, "array", g)) for _, g in seeds}
+    seen = {id(values(g)) for _, g in seeds}
     results = [_own(found[p], seen) if p in found else None for p in places]
     unused = [i for i, result in enumerate(results) if result is None]
     if unused and not allow_unused:
@@ -89,12 +104,12 @@ def backward(
     seeds = _seeds("backward", [self], [gradient], create_graph)
     retain = create_graph if retain_graph is None else retain_graph
     found = backpropagate(seeds, create_graph=create_graph, retain_graph=retain)
-    seen = {id(getattr(g, "array", g)) for _, g in seeds}
+    seen = {id(values(g)) for _, g in seeds}
     for (node, _), value in found.items():
         leaf = node.leaf() if node.leaf is not None else None
-        if leaf is not None:
-            gradient = _own(value, seen)
-            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+        if leaf is not None and leaf.requires_grad:
+            own = _own(value, seen)
+            leaf.grad = own if leaf.grad is None else leaf.grad + own
 
 
 def _seeds(
@@ -114,7 +129,7 @@ def _seeds(
             g = xp(output.array).ones(output.shape, output.dtype)
         if not isinstance(g, Tensor):
             backend_of(g)  # raises TypeError unless an array or a number
-            g = tensor_at(as_array(g), None)
+            g = tensor_at(lend(as_array(g)) if create_graph else as_array(g), None)
         if g.backend != output.backend:
             raise TypeError(
                 f"{name}: the cotangent is on {g.backend}, expected {output.backend}; use .to"
@@ -134,7 +149,7 @@ def _own(value: Any, seen: set[int]) -> Tensor:
         sparse = value.gradient()
         return sparse if isinstance(sparse, Tensor) else tensor_at(value.dense(), None)
     place = value.place if isinstance(value, Tensor) else None
-    array = as_array(getattr(value, "array", value))
+    array = as_array(values(value))
     if id(array) in seen or not array.flags.owndata:
         array = array.copy()
     seen.add(id(array))
@@ -163,12 +178,16 @@ def register_hook(self: Tensor, hook: Hook) -> RemovableHook:
     """
     if self.place is None:
         raise RuntimeError("register_hook: the tensor does not require a gradient")
-    node, i = self.place
-    node.hooks = node.hooks or {}
-    hooks = node.hooks.setdefault(i, {})
     key = object()
+    hooks = _hooks_of(self.place)
     hooks[key] = lambda g: _call_on_tensor(hook, g)
     return RemovableHook(hooks, key)
+
+
+def _hooks_of(place: Place) -> dict[object, Hook]:
+    node, i = place
+    node.hooks = node.hooks or {}
+    return node.hooks.setdefault(i, {})
 
 
 def _call_on_tensor(hook: Hook, g: Any) -> Any:
@@ -189,9 +208,9 @@ def _call_on_tensor(hook: Hook, g: Any) -> Any:
 
 def retain_grad(self: Tensor) -> None:
     """Nothing; from now on `backward` leaves this tensor's gradient in `.grad`, leaf or not."""
-    if self.is_leaf:
+    if self.place is None or self.is_leaf:
         return
-    reference = weakref.ref(self)
+    reference, key = weakref.ref(self), ("retain_grad", id(self))
 
     def keep(g: Tensor) -> None:
         tensor = reference()
@@ -199,7 +218,7 @@ def retain_grad(self: Tensor) -> None:
             g = g if g.place is not None else tensor_at(g.array.copy(), None)
             tensor.grad = g if tensor.grad is None else tensor.grad + g
 
-    register_hook(self, keep)
+    _hooks_of(self.place)[key] = lambda g: _call_on_tensor(keep, g)  # asked for twice: once
 
 
 Tensor.bind(backward=backward, register_hook=register_hook, retain_grad=retain_grad)

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any, Protocol, TypeAlias
 
 from . import modes, writes
-from .backend import Array, as_array, xp
+from .backend import Array, as_array, values, xp
 from .writes import ages
 
 Place: TypeAlias = "tuple[Node, int]"
@@ -117,7 +117,7 @@ def backpropagate(
         wanted = leading.union(place[0] for place in ends)
     results: dict[Place, Any] = {}
     take, add = cotangents.sums.pop, cotangents.add
-    with modes.mode("recording", create_graph):
+    with modes.mode("recording", create_graph), modes.mode("lending", False):
         for node in nodes:
             if wanted is not None and node not in wanted:
                 continue
@@ -205,7 +205,7 @@ def _pull(
 def _check_finite(node: Node, pulled: list[tuple[Place, Any]]) -> None:
     assert node.op is not None
     for place, g in pulled:
-        dense = g.dense() if isinstance(g, LazyCotangent) else getattr(g, "array", g)
+        dense = g.dense() if isinstance(g, LazyCotangent) else values(g)
         if not modes.is_finite(dense):
             raise FloatingPointError(
                 f"detect_anomaly: the backward pass of {node.op.name} (made at "
@@ -217,10 +217,19 @@ def _complete(gs: list[Any], shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, 
     """Return the cotangents of several outputs with zeros for those that were not used."""
     dense = [g.dense() if isinstance(g, LazyCotangent) else g for g in gs]
     some = next(g for g in dense if g is not None)
-    zeros = xp(getattr(some, "array", some)).zeros
     return tuple(
-        [zeros(s, some.dtype) if g is None else g for g, s in zip(dense, shapes, strict=True)]
+        [_zeros_like(some, s) if g is None else g for g, s in zip(dense, shapes, strict=True)]
     )
+
+
+def _zeros_like(g: Any, shape: tuple[int, ...]) -> Any:
+    """Return zeros of this shape beside a cotangent: an array, or a Tensor where it is one."""
+    zeros = xp(values(g)).zeros(shape, g.dtype)
+    if g is values(g):
+        return zeros
+    tensor = g.detach()
+    tensor.array = zeros
+    return tensor
 
 
 def _run_hooks(node: Node, g: Any) -> Any:

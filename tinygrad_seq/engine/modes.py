@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from .backend import xp
 class _Modes(threading.local):
     recording = True
     anomaly = False
+    lending = True  # off in the backward pass: arrays that rules make are nobody else's
 
 
 current = _Modes()
@@ -24,20 +25,28 @@ altered = 0
 _altering = threading.Lock()
 
 
-@contextmanager
-def mode(name: str, value: bool) -> Iterator[None]:
-    """Set recording or anomaly to this value, in this thread, inside a `with` block."""
-    global altered
-    before = getattr(current, name)
-    with _altering:
-        altered += 1
-    setattr(current, name, value)
-    try:
-        yield
-    finally:
-        setattr(current, name, before)
+class mode(ContextDecorator):  # noqa: N801
+    """A context or decorator that sets a mode of this thread; it may be entered many times."""
+
+    def __init__(self, name: str, value: bool) -> None:
+        self.name, self.value = name, value
+        self.before: list[bool] = []
+
+    def __enter__(self) -> None:
+        global altered
+        self.before.append(getattr(current, self.name))
+        with _altering:
+            altered += 1
+        setattr(current, self.name, self.value)
+
+    def __exit__(self, *_: object) -> None:
+        global altered
+        setattr(current, self.name, self.before.pop())
         with _altering:
             altered -= 1
+
+    def _recreate_cm(self) -> mode:
+        return mode(self.name, self.value)  # each call of a decorated function has its own
 
 
 def no_grad() -> Any:
@@ -64,7 +73,7 @@ def is_grad_enabled() -> bool:
     return current.recording
 
 
-_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 
 
 def user_line() -> str:

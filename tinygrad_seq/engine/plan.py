@@ -35,6 +35,10 @@ class Plan:
         self.gather = _gatherer(self._sources)
         self.names: dict[str, int] = {}
         self.op, self.inputs = op, key.bit_length() - 1
+        without_rule = key & ~op.mask & ~(1 << self.inputs)
+        if without_rule and op.mask and not op.variadic:
+            name = op.parameters[without_rule.bit_length() - 1]
+            raise TypeError(f"{op.name}: {name} has no derivative; detach it")
         for i in op.differentiable:
             rule = op.rules.get(op.parameters[i])
             if rule is not None and (op.variadic or (i < self.inputs and key >> i & 1)):

@@ -41,13 +41,8 @@ class Generator:
 
     def mask(self, shape: tuple[int, ...], p: float, backend: Backend) -> Array:
         """Return an array of booleans of this shape on `backend`, each True with probability p."""
-        if backend.name == "cupy":
-            cupy_random = backend.namespace.random
-            seed = int(self.numpy.integers(2**63))
-            drawn = cupy_random.Generator(cupy_random.Philox4x3210(seed)).random(
-                shape, dtype=np.float32
-            )
-            return drawn < p
+        if backend.draw_uniform is not None:
+            return backend.draw_uniform(shape, int(self.numpy.integers(2**63))) < p
         return convert(self.numpy.random(shape, dtype=np.float32) < p, backend)
 
     def state_dict(self) -> dict[str, Any]:

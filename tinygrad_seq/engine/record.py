@@ -60,7 +60,7 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
     if key and recording and mask:
         plan = op.plans.get(key | bit) or op.plan(key | bit)
         if plan.rules:
-            if raw:
+            if raw and (not modes.altered or current.lending):
                 writes.lend_all(args)
             values += (static, out)
             return _recorded(op, parents, plan, plan.gather(values), out)

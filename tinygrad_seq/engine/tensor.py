@@ -173,6 +173,11 @@ class Tensor(Operators):
                     "tensor[...] = value: the value's gradient would be lost; detach it"
                 )
             value = value.array
+        kind = getattr(value, "dtype", np.dtype(type(value)) if np.isscalar(value) else None)
+        if kind is not None and kind != self.dtype and kind.kind in "fiu":
+            exact = kind.kind in "iu" and self.dtype.kind in "fiu"
+            if not exact and (self.dtype.kind != "f" or is_array(value)):
+                raise TypeError(f"tensor[...] = value: value is {kind}, expected {self.dtype}")
         self.array[index_of(index)] = value
         written(self.array)
 

@@ -90,7 +90,10 @@ def lend(array: Array) -> Array:
 
 
 def lease(array: Array) -> Array:
-    """Return a view of `array` that the user may write into; the loan ends with its last view."""
+    """Return a view of `array` that the user may write into; the loan ends with its last view.
+
+    An array of another library is lent for good: its checksums then copy it to the host each time.
+    """
     if not isinstance(array, np.ndarray):
         return lend(array)
     owner = _owner(array)

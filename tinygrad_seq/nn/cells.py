@@ -15,7 +15,8 @@ from .. import ops
 from ..engine.backend import xp
 from ..engine.random import Generator
 from ..engine.tensor import Tensor, tensor_at
-from .linear import check_input, check_sizes, uniform_parameter
+from ._check import check_input, check_sizes
+from .linear import uniform_parameter
 from .module import Module
 
 State = tuple[Tensor, ...]
@@ -135,7 +136,7 @@ class RNNCell(GatedCell):
 
 
 class GRUCell(GatedCell):
-    """h' = (1 - z) ⊙ n + z ⊙ h, with a reset gate r and an update gate z.
+    """h' = n + z ⊙ (h - n), with a reset gate r and an update gate z.
 
     r, z = σ(W_ih x + b_ih + W_hh h + b_hh), their two thirds of the rows
     reset_after (PyTorch, cuDNN):  n = tanh(W_in x + b_in + r ⊙ (W_hn h + b_hn))

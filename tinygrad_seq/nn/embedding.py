@@ -14,7 +14,7 @@ from ..engine.random import Generator
 from ..engine.tensor import Tensor
 from ..engine.writes import written
 from . import init
-from .linear import check_sizes
+from ._check import check_sizes
 from .module import Module, Parameter
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..engine.backend import Array, backend_of, convert, get_backend, is_array, known_backends
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, tensor_at
 from ..engine.writes import written
 
 
@@ -206,7 +206,7 @@ class Module:
         for parameter in self.parameters():
             parameter.array = change(parameter.array)
             if parameter.grad is not None:
-                parameter.grad = Tensor(change(parameter.grad.array))
+                parameter.grad = tensor_at(change(parameter.grad.array), None)
 
     # ---- to be read ------------------------------------------------------------------------------
 

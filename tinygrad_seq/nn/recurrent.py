@@ -34,7 +34,7 @@ class Recurrent(Module):
             raise TypeError(f"Recurrent: x is a {type(x).__name__}, expected a Tensor")
         if x.ndim == 0 or x.shape[0] == 0:
             raise ValueError(f"Recurrent: x is {x.shape}, expected (T, B, D) with T at least 1")
-        first = x[0]
+        first = x.detach()[0]
         if state is None:
             state = self.cell.initial_state(first)
         self.cell.check(state, first)

@@ -10,7 +10,7 @@ from .. import ops
 from ..engine.creation import ones, zeros
 from ..engine.random import Generator
 from ..engine.tensor import Tensor
-from .linear import check_sizes
+from ._check import check_sizes
 from .module import Module, Parameter
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from .. import ops
 from ..engine.random import Generator
 from ..engine.tensor import Tensor
+from ._check import check_input, check_like, check_sizes
 from .cells import GatedCell, GRUCell, LSTMCell, RNNCell
-from .linear import check_input, check_like, check_sizes
 from .module import Module, Parameter
 from .recurrent import Bidirectional, Recurrent, Stack
 from .regularisation import Dropout
@@ -63,7 +63,7 @@ class _RNNBase(Module):
 
     @dropout.setter
     def dropout(self, p: float) -> None:
-        self.stack.dropout = Dropout(p)
+        self.stack.dropout.p = Dropout(p).p
 
     # ---- PyTorch's flat names --------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from ..engine.backend import Array, xp
+from ..engine.backend import Array, values, xp
 from ..engine.primitive import primitive
-from .elementwise import exp, values, where
+from .elementwise import exp, where
 
 _LARGEST_EXPONENT = {
     np.dtype(kind): math.floor(math.log(float(np.finfo(kind).max)))

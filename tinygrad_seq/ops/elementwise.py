@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backend import Array, backend_of, convert, get_backend, xp
+from ..engine.backend import Array, backend_of, convert, get_backend, values, xp
 from ..engine.primitive import primitive
 from ..engine.tensor import Tensor
 
@@ -22,11 +22,6 @@ def _share(x: Any, y: Any) -> Any:
     x, y = values(x), values(y)
     dtype = x.dtype if hasattr(x, "dtype") else y.dtype
     return (x > y).astype(dtype) * 0.5 + (x >= y).astype(dtype) * 0.5
-
-
-def values(x: Any) -> Any:
-    """Return the array of a Tensor, or the array itself: what a rule uses as a constant."""
-    return getattr(x, "array", x)
 
 
 @primitive(x=lambda g: g, y=lambda g: g)
@@ -167,7 +162,16 @@ def clip(x: Array, min: float | Array | None = None, max: float | Array | None =
 
     min, max: numbers or arrays without gradient; None for no bound
     """
-    return xp(x).clip(x, min, max)
+    return xp(x).clip(x, _bound("min", min, x), _bound("max", max, x))
+
+
+def _bound(name: str, bound: Any, x: Array) -> Any:
+    """Return a bound in x's dtype. Raises TypeError for an array of another floating dtype."""
+    if not hasattr(bound, "dtype") or bound.dtype == x.dtype:
+        return bound
+    if bound.dtype.kind == x.dtype.kind == "f":
+        raise TypeError(f"clip: {name} is {bound.dtype}, expected {x.dtype}; convert it")
+    return bound.astype(x.dtype)
 
 
 def _inside(x: Any, low: Any, high: Any) -> Any:
@@ -246,18 +250,18 @@ def isfinite(x: Array) -> Array:
 
 
 @primitive()
-def logical_not(x: Array) -> Array:
-    """Whether x is 0 or False."""
-    return xp(x).logical_not(x)
+def invert(x: Array) -> Array:
+    """Not x, for booleans; every bit the other way, for integers."""
+    return xp(x).invert(x)
 
 
 @primitive()
-def logical_and(x: Array, y: Array) -> Array:
-    """Whether x and y are both other than 0 or False."""
-    return xp(x).logical_and(x, y)
+def bitwise_and(x: Array, y: Array) -> Array:
+    """Both x and y, for booleans; bit by bit, for integers."""
+    return x & y
 
 
 @primitive()
-def logical_or(x: Array, y: Array) -> Array:
-    """Whether x or y is other than 0 or False."""
-    return xp(x).logical_or(x, y)
+def bitwise_or(x: Array, y: Array) -> Array:
+    """x or y or both, for booleans; bit by bit, for integers."""
+    return x | y

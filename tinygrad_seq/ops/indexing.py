@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backend import Array, is_array, xp
+from ..engine.backend import Array, is_array, values, xp
 from ..engine.graph import LazyCotangent
 from ..engine.primitive import primitive
 from ..engine.tensor import Tensor, index_of
-from .elementwise import values, where
+from .elementwise import where
 
 
 class _Placed(LazyCotangent):

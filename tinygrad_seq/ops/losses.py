@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..engine.backend import Array, as_array, is_array, xp
+from ..engine.backend import Array, as_array, is_array, values, xp
 from ..engine.primitive import fused
 from ..engine.tensor import Tensor, tensor_at
 from .activations import softplus
-from .elementwise import abs, maximum, sqrt, values
+from .elementwise import abs, maximum, sqrt
 from .indexing import check_indices, getitem
 from .reductions import log_softmax, mean, sum
 from .shape import reshape, transpose
@@ -36,6 +37,7 @@ def cross_entropy_rows(x: Array, targets: Array) -> Array:
 
     x (N, C) logits   targets (N,) integers from 0 to C - 1   ->   (N,)
     """
+    check_indices("cross_entropy_rows", targets, x.shape[1])
     top = x.max(axis=1)
     log_total = xp(x).log(xp(x).exp(x - top[:, None]).sum(axis=1)) + top
     return log_total - x[xp(x).arange(len(targets)), targets]
@@ -150,10 +152,7 @@ def _soft_cross_entropy(
     if class_weights is not None:
         terms = terms * class_weights
     losses = -sum(terms, -1)
-    count = 1
-    for n in losses.shape:
-        count *= n
-    return _reduced(losses, reduction, float(count))
+    return _reduced(losses, reduction, float(math.prod(losses.shape)))
 
 
 def nll_loss(

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..engine.backend import Array, xp
+from ..engine.backend import Array, values, xp
 from ..engine.primitive import primitive
-from .elementwise import exp, values, where
+from .elementwise import exp, where
 from .shape import broadcast_to, flip, reshape
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
@@ -36,6 +36,14 @@ def _count(shape: tuple[int, ...], axis: Axis) -> int:
     return math.prod(shape[a] for a in _axes(axis, len(shape)))
 
 
+def _degrees(shape: tuple[int, ...], axis: Axis, ddof: int) -> int:
+    """Return n - ddof. Raises ValueError unless it is more than 0."""
+    degrees = _count(shape, axis) - ddof
+    if degrees < 1 <= math.prod(shape):
+        raise ValueError(f"ddof is {ddof}, expected less than the {degrees + ddof} elements")
+    return degrees
+
+
 @primitive(x=lambda g, x_shape, axis: broadcast_to(_with_axes(g, x_shape, axis), x_shape))
 def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum over the axes, in x's dtype."""
@@ -56,11 +64,12 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     x=lambda g, x, axis, ddof: (
         _with_axes(g, x.shape, axis)
         * (x - mean(x, axis, keepdims=True))
-        * (2 / (_count(x.shape, axis) - ddof))
+        * (2 / _degrees(x.shape, axis, ddof))
     )
 )
 def var(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Array:
     """Variance over the axes: Σ (x - mean)² / (n - ddof)."""
+    _degrees(x.shape, axis, ddof)
     return x.var(axis=axis, ddof=ddof, keepdims=keepdims)
 
 
@@ -68,11 +77,12 @@ def var(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> A
     x=lambda g, x, axis, ddof, out: (
         _with_axes(g / out, x.shape, axis)
         * (x - mean(x, axis, keepdims=True))
-        * (1 / (_count(x.shape, axis) - ddof))
+        * (1 / _degrees(x.shape, axis, ddof))
     )
 )
 def std(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Array:
     """Standard deviation over the axes: the square root of `var`."""
+    _degrees(x.shape, axis, ddof)
     return x.std(axis=axis, ddof=ddof, keepdims=keepdims)
 
 

@@ -72,7 +72,12 @@ class RowSparseTensor(Tensor):
         """The dense array."""
         if self._dense is None:
             self._dense = self.cotangent.dense()
+            if isinstance(self._dense, np.ndarray):
+                self._dense.flags.writeable = False  # optimisers read the rows, not this
         return self._dense
+
+    def __copy__(self) -> RowSparseTensor:
+        return RowSparseTensor(self.cotangent)
 
     @property
     def shape(self) -> tuple[int, ...]:

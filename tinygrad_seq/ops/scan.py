@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..engine.backend import Array, backend_of, is_array, xp
+from ..engine.backend import Array, backend_of, is_array, values, xp
 from ..engine.tensor import Tensor, tensor_at
-from .elementwise import values, where
+from .elementwise import where
 from .shape import stack, unbind
 
 State: TypeAlias = tuple[Tensor, ...]
@@ -111,8 +111,18 @@ def step_masks(lengths: Any, x: Tensor) -> Array:
 
 
 def _without_padding(valid: Array, x: Tensor) -> Tensor:
-    """Return inputs with zeros in the padding: a NaN there would reach every gradient."""
-    return _zeroed(valid, x) if x.dtype.kind == "f" and x.shape[:2] == valid.shape else x
+    """Return inputs with real ones in place of the padding, which may be NaN or make the step so.
+
+    A sequence's last input stands in; for a sequence of length 0, another one's.
+    """
+    if x.dtype.kind != "f" or x.shape[:2] != valid.shape:
+        return x
+    f, lengths = xp(valid), valid.sum(axis=0)
+    if not lengths.size or not int(lengths.max()):
+        return where(_column(valid, x), x, 0.0)
+    columns = f.where(lengths > 0, f.arange(len(lengths)), lengths.argmax())
+    last = x.array[lengths[columns] - 1, columns]  # (B, ...)
+    return where(_column(valid, x), x, tensor_at(last[None], None))
 
 
 def _column(valid: Array, like: Any) -> Tensor:

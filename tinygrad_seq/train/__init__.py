@@ -2,7 +2,14 @@
 
 from .history import History
 from .metrics import bits, perplexity
-from .program import count, parse_options, probability, program_parser, run_program
+from .program import (
+    count,
+    parse_options,
+    positive,
+    probability,
+    program_parser,
+    run_program,
+)
 from .trainer import Trainer
 
 __all__ = [
@@ -12,6 +19,7 @@ __all__ = [
     "count",
     "parse_options",
     "perplexity",
+    "positive",
     "probability",
     "program_parser",
     "run_program",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,20 @@ def count(text: str) -> int:
     """Return an option's whole number. Raises argparse's error if it is negative."""
     if int(text) < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative")
+    return int(text)
+
+
+def above_zero(text: str) -> float:
+    """Return an option's number. Raises argparse's error unless it is more than 0, and finite."""
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return float(text)
+
+
+def positive(text: str) -> int:
+    """Return an option's whole number. Raises argparse's error if it is less than 1."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return int(text)
 
 
@@ -38,14 +53,14 @@ def program_parser(description: str, folder: str) -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--data", help="what to train on (default: something built in)")
-    add("--epochs", type=count, help="passes over the data")
-    add("--lr", type=float, default=4e-3, help="peak learning rate (default: 0.004)")
-    add("--clip", type=float, default=1.0, help="largest norm of the gradient (default: 1)")
-    add("--patience", type=count, help="epochs without a better validation before stopping")
+    add("--epochs", type=positive, help="passes over the data")
+    add("--lr", type=above_zero, default=4e-3, help="peak learning rate (default: 0.004)")
+    add("--clip", type=above_zero, default=1.0, help="largest norm of the gradient (default: 1)")
+    add("--patience", type=positive, help="epochs without a better validation before stopping")
     add("--backend", help="numpy or cupy (default: TINYGRAD_SEQ_BACKEND, or else numpy)")
     add("--seed", type=count, default=0, help="of all random numbers (default: 0)")
     add("--folder", default=folder, help=f"for checkpoint, metrics, pictures (default: {folder})")
-    add("--checkpoint-every", type=count, default=200, help="batches (default: 200)")
+    add("--checkpoint-every", type=positive, default=200, help="batches (default: 200)")
     add("--resume", action="store_true", help="go on from the folder's checkpoint")
     add("--save", help="model file (default: model.safetensors in the folder)")
     add("--load", help="model file to use instead of training")

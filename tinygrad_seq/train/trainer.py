@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +18,7 @@ from ..nn.module import Module
 from ..optim import Optimizer, ReduceLROnPlateau, clip_grad_norm_
 from ..serialize import load_checkpoint, save_checkpoint
 from .history import History
+from .interrupt import PutOffInterrupt
 
 CHECKPOINT, METRICS, PICTURE = "checkpoint.safetensors", "metrics.csv", "loss.png"
 
@@ -87,7 +85,7 @@ class Trainer:
         self.history = History()
         self.step, self.carry, self.total, self.count, self.seconds = 0, None, 0.0, 0, 0.0
         self.best, self.best_state = math.inf, model.state_dict()
-        self._interrupted = False
+        self._interrupt = PutOffInterrupt()
 
     @property
     def epoch(self) -> int:
@@ -104,11 +102,11 @@ class Trainer:
         """
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-        with self._interrupt_after_batch():
-            while self.epoch < epochs and not self.stopped and not self._interrupted:
+        with self._interrupt:
+            while self.epoch < epochs and not self.stopped and not self._interrupt.asked:
                 self._train_epoch(epochs)
                 self._end_epoch()
-            if self._interrupted:
+            if self._interrupt.asked:
                 raise KeyboardInterrupt
         return self.history
 
@@ -132,9 +130,9 @@ class Trainer:
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
                 every = self.checkpoint_every
-                if self._interrupted or (every and self.step % every == 0):
+                if self._interrupt.asked or (every and self.step % every == 0):
                     self.save_checkpoint()
-                if self._interrupted:
+                if self._interrupt.asked:
                     raise KeyboardInterrupt
         self.seconds = time.perf_counter() - started
 
@@ -271,25 +269,6 @@ class Trainer:
             disable=not self.progress,
             leave=False,
         )
-
-    @contextmanager
-    def _interrupt_after_batch(self) -> Iterator[None]:
-        """Put Ctrl-C off to the end of the batch, in the main thread."""
-        self._interrupted = False
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(*_: object) -> None:
-            if self._interrupted:  # a second time: at once
-                raise KeyboardInterrupt
-            self._interrupted = True
-
-        before = signal.signal(signal.SIGINT, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 def _to_arrays(state: Any) -> Any:
