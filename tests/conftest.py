@@ -18,6 +18,14 @@ settings.register_profile("tinygrad_seq", deadline=None)
 settings.load_profile("tinygrad_seq")
 
 
+def pytest_configure(config):
+    if CHOSEN:
+        try:
+            get_backend(CHOSEN)
+        except (RuntimeError, ValueError) as error:
+            raise pytest.UsageError(f"TINYGRAD_SEQ_TEST_BACKEND={CHOSEN}: {error}") from error
+
+
 @pytest.fixture(params=BACKENDS)
 def backend_name(request):
     """The name of a backend that is the default one while the test runs."""
@@ -25,8 +33,6 @@ def backend_name(request):
     try:
         get_backend(name)
     except RuntimeError as error:
-        if CHOSEN:
-            raise
         pytest.skip(str(error))
     with tg.backend(name):
         yield name

@@ -10,7 +10,7 @@ import numpy as np
 
 from .engine.backend import backend_of
 from .engine.modes import no_grad
-from .engine.random import Generator, default_generator
+from .engine.random import Generator, chosen
 from .engine.tensor import Tensor
 
 Step = Callable[[Any, np.ndarray], tuple[Any, Tensor]]
@@ -56,10 +56,10 @@ class Sampler:
     def __call__(self, logits: np.ndarray) -> np.ndarray:
         """Return one token for each row: logits (B, V) -> (B,)."""
         cumulative = self.probabilities(logits).cumsum(axis=-1)
-        random = (self.generator or default_generator()).numpy
+        random = chosen(self.generator).numpy
         drawn = random.random((len(logits), 1)) * cumulative[:, -1:]
-        chosen: np.ndarray = (cumulative > drawn).argmax(axis=-1)
-        return chosen
+        tokens: np.ndarray = (cumulative > drawn).argmax(axis=-1)
+        return tokens
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return what tokens are drawn with: logits (B, V) -> (B, V), each row's sum 1.

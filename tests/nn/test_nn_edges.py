@@ -61,3 +61,24 @@ def test_apply_and_children():
     assert model.apply(lambda module: seen.append(type(module).__name__)) is model
     assert seen == ["Linear", "Linear", "Sequential"]
     assert [name for name, _ in model.named_children()] == ["0", "2"]
+
+
+def test_loading_a_module_s_own_arrays_crossed_over():
+    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False))
+    first, second = (p.item() for p in model.parameters())
+    model.load_state_dict({"0.weight": model[1].weight, "1.weight": model[0].weight})
+    assert [p.item() for p in model.parameters()] == [second, first]
+
+
+def test_two_parameters_of_one_name_are_refused():
+    model = nn.Module()
+    model.held = {1: nn.Parameter(np.zeros(1)), "1": nn.Parameter(np.ones(1))}
+    with pytest.raises(ValueError, match=r"called held\.1"):
+        model.state_dict()
+
+
+def test_layers_take_cells_and_cells_have_widths():
+    with pytest.raises(TypeError, match=r"expected an nn\.Cell"):
+        nn.Recurrent(nn.Linear(3, 3))
+    with pytest.raises(ValueError, match="state_sizes"):
+        nn.Recurrent(nn.Cell())(tg.ones(2, 1, 3))

@@ -18,7 +18,7 @@ class Corpus(NamedTuple):
 
 
 def built_in_text() -> str:
-    """Return the help topics that every Python ships with: about 700,000 characters of English."""
+    """Return the help topics that every Python ships with: some 450,000 characters of English."""
     from pydoc_data.topics import topics
 
     return "\n".join(topics[name] for name in sorted(topics))

@@ -22,6 +22,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     if is_array(data):
         check_numbers(data)
         array = data.astype(dtype or data.dtype)  # astype copies
+        check_numbers(array)
         if backend_of(array) is NUMPY:
             array = convert(array, default_backend())
     else:
@@ -42,12 +43,16 @@ def _is_plain(data: Any) -> bool:
 
 def zeros(*shape: int | tuple[int, ...], dtype: Any = np.float32) -> Tensor:
     """Return a Tensor of this shape (numbers, or one tuple), all 0, on the default backend."""
-    return tensor_at(default_backend().namespace.zeros(_one_shape(shape), dtype), None)
+    array = default_backend().namespace.zeros(_one_shape(shape), dtype)
+    check_numbers(array)
+    return tensor_at(array, None)
 
 
 def ones(*shape: int | tuple[int, ...], dtype: Any = np.float32) -> Tensor:
     """Return a Tensor of this shape (numbers, or one tuple), all 1, on the default backend."""
-    return tensor_at(default_backend().namespace.ones(_one_shape(shape), dtype), None)
+    array = default_backend().namespace.ones(_one_shape(shape), dtype)
+    check_numbers(array)
+    return tensor_at(array, None)
 
 
 def _one_shape(shape: tuple[Any, ...]) -> tuple[int, ...]:

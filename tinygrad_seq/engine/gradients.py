@@ -129,6 +129,8 @@ def _seeds(
             g = xp(output.array).ones(output.shape, output.dtype)
         if not isinstance(g, Tensor):
             backend_of(g)  # raises TypeError unless an array or a number
+            if isinstance(g, (int, float)) and output.size == 1:
+                g = xp(output.array).full(output.shape, g, output.dtype)
             g = tensor_at(lend(as_array(g)) if create_graph else as_array(g), None)
         if g.backend != output.backend:
             raise TypeError(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import ContextDecorator
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,23 @@ class mode(ContextDecorator):  # noqa: N801
 
     def _recreate_cm(self) -> mode:
         return mode(self.name, self.value)  # each call of a decorated function has its own
+
+    def __call__(self, function: Any) -> Any:
+        """Return the function in this mode; a generator function is in it while it runs."""
+        if not inspect.isgeneratorfunction(function):
+            return super().__call__(function)
+
+        @functools.wraps(function)
+        def run(*args: Any, **options: Any) -> Iterator[Any]:
+            values, end = function(*args, **options), object()
+            while True:
+                with self._recreate_cm():
+                    value = next(values, end)
+                if value is end:
+                    return
+                yield value
+
+        return run
 
 
 def no_grad() -> Any:

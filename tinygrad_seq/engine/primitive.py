@@ -124,11 +124,12 @@ class Fused(Primitive):
         """Return the plan for this pattern of inputs: all inputs are kept, for the definition."""
         found = self.plans.get(key)
         if found is None:
-            found = self.plans[key] = Plan(self, key)
+            found = Plan(self, key)
             for name in self.parameters:
                 found.number(name)
             asked = list(inspect.signature(self.vjp).parameters)[1:]
             found.rules = [(0, self.vjp, [found.number(name) for name in asked])]
+            self.plans[key] = found  # last: another thread may be asking
         return found
 
     def pull(
@@ -163,6 +164,11 @@ def pull_through(
     since = next(ages)
     outs = function(*arguments)
     outs, gs = (outs, g) if node.several else ((outs,), (g,))
+    if [o.shape for o in outs] != list(node.shapes):
+        raise RuntimeError(
+            f"{node.op.name if node.op else 'op'}: run again, the function returned shapes "
+            f"{[o.shape for o in outs]}, at first {list(node.shapes)}"
+        )
     seeds = [(o.place, g) for o, g in zip(outs, gs, strict=True) if o.place is not None]
     found = backpropagate(seeds, since=since, create_graph=create_graph, retain_graph=create_graph)
     return [(place, gx) for place, gx in found.items() if place in node.parents]

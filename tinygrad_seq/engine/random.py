@@ -54,7 +54,7 @@ class Generator:
         """Nothing; goes on from this state. Raises ValueError if it is not a generator's."""
         try:
             self.numpy.bit_generator.state = state
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"load_state_dict: not the state of a generator: {error}") from error
 
 
@@ -64,6 +64,15 @@ _default = Generator()
 def default_generator() -> Generator:
     """Return the generator that is used where none is given."""
     return _default
+
+
+def chosen(generator: Generator | None) -> Generator:
+    """Return the generator that was passed, or the default one. Raises TypeError for another."""
+    if generator is None:
+        return _default
+    if not isinstance(generator, Generator):
+        raise TypeError(f"generator is a {type(generator).__name__}, expected a tg.Generator")
+    return generator
 
 
 def manual_seed(seed: int) -> Generator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,7 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
             if isinstance(a, np.generic):
                 a = a.item()  # a Python scalar leaves the dtype of the arrays beside it alone
             else:
+                a = _plain(op, a, bool(mask & bit))
                 mixed = mixed or mask & bit > 0
                 raw = True
         values.append(a)
@@ -81,6 +83,22 @@ def _recorded(op: Primitive, parents: list[Any], plan: Any, kept: Any, out: Any)
     if modes.altered and current.anomaly:
         node.line = user_line()
     return result
+
+
+def _plain(op: Primitive, value: Any, differentiable: bool) -> Any:
+    """Return an argument that is no Tensor and no Python scalar, in a form that will not change.
+
+    Raises TypeError for masked arrays and for numbers that are not real.
+    """
+    if isinstance(value, list) and not differentiable:
+        return _copied(value)
+    if isinstance(value, (np.ma.MaskedArray, Number)):
+        raise TypeError(f"{op.name}: got a {type(value).__name__}, expected real numbers")
+    return value.view(np.ndarray) if isinstance(value, np.matrix) else value
+
+
+def _copied(value: Any) -> Any:
+    return [_copied(part) for part in value] if isinstance(value, list) else value
 
 
 def _check_inputs(op: Primitive, values: list[Any]) -> None:

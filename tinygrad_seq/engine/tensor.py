@@ -60,7 +60,10 @@ class Tensor(Operators):
         return lease(self.array)
 
     @data.setter
-    def data(self, value: Array) -> None:
+    def data(self, value: Array | Tensor) -> None:
+        value = value.array if isinstance(value, Tensor) else value
+        if not is_array(value):
+            raise TypeError(f"data: got a {type(value).__name__}, expected an array or a Tensor")
         if value.shape != self.shape or value.dtype != self.dtype:
             raise ValueError(
                 f"data is {value.dtype}{value.shape}, expected {self.dtype}{self.shape}"
@@ -189,11 +192,14 @@ class Tensor(Operators):
         if isinstance(target, str) and target in known_backends():
             return self.to_backend(target)
         try:
-            return self.astype(np.dtype(target))
+            dtype = np.dtype(target)
         except TypeError as error:
             raise ValueError(
                 f"to: {target!r} is neither a dtype nor one of {known_backends()}"
             ) from error
+        if dtype.kind != "f":
+            raise TypeError(f"to: dtype is {dtype}, expected a floating one (see astype)")
+        return self.astype(dtype)
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -227,6 +233,9 @@ class Tensor(Operators):
         copied.array, copied.place, copied.grad = self.array, None, self.grad
         copied.requires_grad_(self.requires_grad)  # a leaf of its own
         return copied
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("tensors and modules are not pickled; save them with tg.save")
 
     def __hash__(self) -> int:
         return id(self)
@@ -264,5 +273,7 @@ def index_of(index: Any) -> Any:
 
 def check_numbers(array: Array) -> None:
     """Nothing; raises TypeError unless the array holds real numbers or booleans."""
+    if isinstance(array, (np.ma.MaskedArray, np.matrix)):
+        raise TypeError(f"tensor: data are a {type(array).__name__}, expected a plain array")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor: data are {array.dtype}, expected real numbers")

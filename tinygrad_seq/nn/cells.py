@@ -33,6 +33,10 @@ class Cell(Module):
 
     def initial_state(self, x: Tensor) -> State:
         """Return the state before the first step: zeros (..., width) for inputs x (..., D)."""
+        if not hasattr(self, "state_sizes"):
+            raise ValueError(
+                f"{type(self).__name__} sets no state_sizes, expected a tuple of widths"
+            )
         zeros = xp(x.array).zeros
         return tuple(
             tensor_at(zeros((*x.shape[:-1], width), x.dtype), None) for width in self.state_sizes

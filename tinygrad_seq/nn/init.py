@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..engine.backend import Array, backend_of, convert
-from ..engine.random import Generator, default_generator
+from ..engine.random import Generator, chosen
 from ..engine.tensor import Tensor
 from ..engine.writes import written
 
@@ -38,7 +38,7 @@ def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Return the tensor, filled with values uniform in [a, b)."""
-    drawn = (generator or default_generator()).uniform(tensor.shape, a, b, tensor.dtype)
+    drawn = chosen(generator).uniform(tensor.shape, a, b, tensor.dtype)
     return _fill(tensor, drawn)
 
 
@@ -46,7 +46,7 @@ def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Return the tensor, filled with normal values."""
-    drawn = (generator or default_generator()).normal(tensor.shape, mean, std, tensor.dtype)
+    drawn = chosen(generator).normal(tensor.shape, mean, std, tensor.dtype)
     return _fill(tensor, drawn)
 
 
@@ -142,7 +142,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: the tensor is {tensor.shape}, expected at least two axes")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
-    random = (generator or default_generator()).numpy
+    random = chosen(generator).numpy
     q, r = np.linalg.qr(random.standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diagonal(r))
     q = q.T if rows < columns else q

@@ -123,8 +123,15 @@ class Module:
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of every parameter's array by dotted name; a shared one under each name."""
-        named = self.named_parameters(remove_duplicate=False)
-        return {name: parameter.array.copy() for name, parameter in named}
+        return {name: parameter.array.copy() for name, parameter in self._by_name().items()}
+
+    def _by_name(self) -> dict[str, Parameter]:
+        """Return every parameter by name. Raises ValueError if two have one name."""
+        named: dict[str, Parameter] = {}
+        for name, parameter in self.named_parameters(remove_duplicate=False):
+            if named.setdefault(name, parameter) is not parameter:
+                raise ValueError(f"{type(self).__name__}: two parameters are called {name}")
+        return named
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Unmatched:
         """Return the names left out, after copying the arrays of `state` into the parameters.
@@ -136,8 +143,10 @@ class Module:
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"load_state_dict: got a {type(state).__name__}, expected a mapping")
-        own = dict(self.named_parameters(remove_duplicate=False))
+        own = self._by_name()
         arrays = {name: _as_array(value) for name, value in state.items() if name in own}
+        mine = {id(parameter.array) for parameter in own.values()}
+        arrays = {n: a.copy() if id(a) in mine else a for n, a in arrays.items()}
         unmatched = Unmatched(
             [n for n in own if n not in state], [n for n in state if n not in own]
         )

@@ -24,6 +24,8 @@ class Recurrent(Module):
     """
 
     def __init__(self, cell: Cell, reverse: bool = False) -> None:
+        if not isinstance(cell, Cell):
+            raise TypeError(f"Recurrent: cell is a {type(cell).__name__}, expected an nn.Cell")
         self.cell, self.reverse = cell, reverse
 
     def forward(

@@ -42,7 +42,7 @@ class _RNNBase(Module):
     ) -> None:
         check_sizes(type(self).__name__, input_size=input_size, num_layers=num_layers)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.batch_first, self.bidirectional = batch_first, bidirectional
+        self.batch_first, self.bidirectional = batch_first, bool(bidirectional)
         layers: list[Module] = []
         self.cells: dict[str, GatedCell] = {}  # by the suffix of its parameters' PyTorch names
         width = input_size

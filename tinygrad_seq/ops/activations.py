@@ -8,7 +8,7 @@ import numpy as np
 
 from ..engine.backend import Array, values, xp
 from ..engine.primitive import primitive
-from .elementwise import exp, where
+from .elementwise import check_floats, exp, where
 
 _LARGEST_EXPONENT = {
     np.dtype(kind): math.floor(math.log(float(np.finfo(kind).max)))
@@ -25,6 +25,7 @@ def tanh(x: Array) -> Array:
 @primitive(x=lambda g, out: g * out * (1 - out))
 def sigmoid(x: Array) -> Array:
     """σ(x) = 1 / (1 + exp(-x))."""
+    check_floats("sigmoid", x)
     f = xp(x)
     return 1 / (1 + f.exp(f.minimum(-x, _LARGEST_EXPONENT.get(x.dtype, 709))))
 
@@ -64,6 +65,7 @@ def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
 @primitive(x=lambda g, x: g * sigmoid(-x))
 def logsigmoid(x: Array) -> Array:
     """log σ(x)."""
+    check_floats("logsigmoid", x)
     f = xp(x)
     return f.minimum(x, 0) - f.log1p(f.exp(-f.abs(x)))
 

@@ -24,6 +24,12 @@ def _share(x: Any, y: Any) -> Any:
     return (x > y).astype(dtype) * 0.5 + (x >= y).astype(dtype) * 0.5
 
 
+def check_floats(name: str, x: Array) -> None:
+    """Nothing; raises TypeError unless x is of a floating dtype."""
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: x is {x.dtype}, expected floats; convert it with .astype")
+
+
 @primitive(x=lambda g: g, y=lambda g: g)
 def add(x: Array, y: Array) -> Array:
     """x + y."""
@@ -186,6 +192,8 @@ def _inside(x: Any, low: Any, high: Any) -> Any:
 
 @primitive(x=lambda g, x: astype(g, values(x).dtype))
 def _astype(x: Array, dtype: Any) -> Array:
+    if np.dtype(dtype).kind not in "fiub":
+        raise TypeError(f"astype: dtype is {np.dtype(dtype)}, expected real numbers or booleans")
     return x.astype(dtype)
 
 

@@ -71,6 +71,17 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     Raises IndexError for an index out of range.
     """
     index = index_of(index)
+    if isinstance(index, tuple):
+        index = tuple(
+            [
+                np.asarray(i, int)
+                if isinstance(i, list) and not i
+                else np.asarray(i)
+                if isinstance(i, list)
+                else i
+                for i in index
+            ]
+        )
     if isinstance(index, list):
         index = xp(values(x)).asarray(index if index else np.zeros(0, np.int64))
     return _getitem(x, index)

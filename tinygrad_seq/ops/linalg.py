@@ -17,6 +17,8 @@ from .shape import expand_dims, reshape, squeeze, swapaxes
 )
 def matmul(x: Array, y: Array) -> Array:
     """x @ y: products of the last two axes, broadcasting the others; 1-D inputs as in NumPy."""
+    if not hasattr(y, "ndim") or not hasattr(x, "ndim"):
+        raise TypeError("matmul: got a number, expected arrays; use * to scale")
     if y.ndim == 2 < x.ndim:  # one product instead of one for each leading index
         return (_rows(x) @ y).reshape(*x.shape[:-1], y.shape[1])
     return x @ y
@@ -65,6 +67,10 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
     x (..., D)   weight (H, D)   bias (H,) or None   ->   (..., H)
     """
+    if weight.ndim != 2 or x.ndim == 0:
+        raise ValueError(
+            f"linear: x is {x.shape}, weight {weight.shape}, expected (..., D) and (H, D)"
+        )
     out = _rows(x) @ weight.T
     if bias is not None:
         out += bias

@@ -11,7 +11,7 @@ from ..engine.backend import Array, as_array, is_array, values, xp
 from ..engine.primitive import fused
 from ..engine.tensor import Tensor, tensor_at
 from .activations import softplus
-from .elementwise import abs, maximum, sqrt
+from .elementwise import abs, maximum, sqrt, where
 from .indexing import check_indices, getitem
 from .reductions import log_softmax, mean, sum
 from .shape import reshape, transpose
@@ -125,7 +125,8 @@ def cross_entropy(
     scale = counted.astype(x.dtype)
     if class_weights is not None:
         scale = scale * class_weights[flat]
-    losses = cross_entropy_rows(rows, _constant(flat)) * _constant(scale)
+    losses = cross_entropy_rows(rows, _constant(flat))
+    losses = where(_constant(counted), losses, 0.0) * _constant(scale)
     if label_smoothing > 0:
         even = _smooth_rows(rows, class_weights) * _constant(counted.astype(x.dtype))
         losses = losses * (1 - label_smoothing) + even * (label_smoothing / x.shape[-1])
@@ -174,7 +175,8 @@ def nll_loss(
     scale = counted.astype(x.dtype)
     if class_weights is not None:
         scale = scale * class_weights[flat]
-    losses = -getitem(rows, (xp(flat).arange(len(flat)), flat)) * _constant(scale)
+    losses = -getitem(rows, (xp(flat).arange(len(flat)), flat))
+    losses = where(_constant(counted), losses, 0.0) * _constant(scale)
     return _reduced(reshape(losses, values(targets).shape), reduction, _constant(scale.sum()))
 
 
@@ -191,6 +193,10 @@ def binary_cross_entropy_with_logits(
     Raises ValueError if the shapes differ.
     """
     _check_same_shape("binary_cross_entropy_with_logits", logits, targets)
+    if not isinstance(targets, Tensor):
+        targets = tensor_at(xp(logits.array).asarray(targets, dtype=logits.dtype), None)
+    elif targets.dtype.kind != "f":
+        targets = targets.detach().astype(logits.dtype)
     factor = 1.0 if pos_weight is None else 1.0 + (pos_weight - 1.0) * targets
     losses = (1.0 - targets) * logits + factor * softplus(-logits, threshold=float("inf"))
     return _reduced(losses if weight is None else losses * weight, reduction)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine.backend import Array, values, xp
 from ..engine.primitive import primitive
-from .elementwise import exp, where
+from .elementwise import check_floats, div, exp, where
 from .shape import broadcast_to, flip, reshape
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
@@ -73,9 +73,15 @@ def var(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> A
     return x.var(axis=axis, ddof=ddof, keepdims=keepdims)
 
 
+def _inverse(x: Any) -> Any:
+    """Return 1 / x, and 0 where x is 0: equal elements have no direction to deviate in."""
+    zero = (values(x) == 0).astype(values(x).dtype)
+    return div(1 - zero, x + zero)
+
+
 @primitive(
     x=lambda g, x, axis, ddof, out: (
-        _with_axes(g / out, x.shape, axis)
+        _with_axes(g * _inverse(out), x.shape, axis)
         * (x - mean(x, axis, keepdims=True))
         * (1 / _degrees(x.shape, axis, ddof))
     )
@@ -111,13 +117,19 @@ def _finite(x: Any) -> Any:
     return where(xp(values(x)).isfinite(values(x)), x, 0.0)
 
 
+def _above_minus_inf(x: Any) -> Any:
+    """Return x with 0 in place of -Inf: the weights of elements that are all -Inf are then 0."""
+    return where(values(x) == -np.inf, 0.0, x)
+
+
 @primitive(
     x=lambda g, x, axis, out: (
-        _with_axes(g, x.shape, axis) * exp(x - _with_axes(_finite(out), x.shape, axis))
+        _with_axes(g, x.shape, axis) * exp(x - _with_axes(_above_minus_inf(out), x.shape, axis))
     )
 )
 def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """log Σ exp(x) over the axes, without overflow; -Inf where all elements are."""
+    check_floats("logsumexp", x)
     top = _finite(x.max(axis=axis, keepdims=True))
     with np.errstate(divide="ignore"):
         out = xp(x).log(xp(x).exp(x - top).sum(axis=axis, keepdims=True)) + top
@@ -127,6 +139,7 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 @primitive(x=lambda g, out, axis: out * (g - sum(g * out, axis, keepdims=True)))
 def softmax(x: Array, axis: int = -1) -> Array:
     """exp(x) / Σ exp(x) along the axis, without overflow."""
+    check_floats("softmax", x)
     e = xp(x).exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
@@ -134,6 +147,7 @@ def softmax(x: Array, axis: int = -1) -> Array:
 @primitive(x=lambda g, out, axis: g - exp(out) * sum(g, axis, keepdims=True))
 def log_softmax(x: Array, axis: int = -1) -> Array:
     """x - log Σ exp(x) along the axis, without overflow."""
+    check_floats("log_softmax", x)
     shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - xp(x).log(xp(x).exp(shifted).sum(axis=axis, keepdims=True))
 

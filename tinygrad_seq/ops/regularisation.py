@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.backend import Array, backend_of
-from ..engine.random import Generator, default_generator
+from ..engine.random import Generator, chosen
 from ..engine.tensor import Tensor, tensor_at
 from .elementwise import mul, sqrt
 from .reductions import mean
@@ -48,6 +48,6 @@ def dropout(
     if not training or p == 0.0:
         return x
     array: Array = x.array
-    keep = (generator or default_generator()).mask(array.shape, 1.0 - p, backend_of(array))
+    keep = chosen(generator).mask(array.shape, 1.0 - p, backend_of(array))
     scale = 0.0 if p == 1.0 else 1.0 / (1.0 - float(p))
     return mul(x, tensor_at(keep.astype(array.dtype) * scale, None))

@@ -149,6 +149,8 @@ def add_rows(values: Array, indices: Array, count: int) -> Array:
     Raises IndexError for an index out of range, TypeError unless integers.
     """
     check_indices("add_rows", indices, count)
+    if values.shape[: indices.ndim] != indices.shape:
+        raise ValueError(f"add_rows: values are {values.shape}, expected ({indices.shape}, ...)")
     total = xp(values).zeros((count, *values.shape[indices.ndim :]), values.dtype)
     add_rows_in_place(total, indices, values)
     return total

@@ -69,7 +69,11 @@ def _concat(*xs: Array, axis: int) -> Array:
 
 
 def concat(xs: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """The arrays one after the other along an axis that they have."""
+    """The arrays one after the other along an axis that they have.
+
+    Raises TypeError for an axis that is no integer, ValueError for no arrays.
+    """
+    axis = operator.index(axis)
     return _concat(*_several("concat", xs), axis=axis)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from ..engine.tensor import Tensor
 from ..nn.module import Module
 from ..optim import Optimizer, ReduceLROnPlateau, clip_grad_norm_
 from ..serialize import load_checkpoint, save_checkpoint
-from .history import History
+from .history import COLUMNS, History
 from .interrupt import PutOffInterrupt
 
 CHECKPOINT, METRICS, PICTURE = "checkpoint.safetensors", "metrics.csv", "loss.png"
@@ -76,11 +77,21 @@ class Trainer:
             raise ValueError(f"Trainer: patience is {patience}, expected 1 or more")
         if isinstance(batch_schedule, ReduceLROnPlateau):
             raise TypeError("Trainer: ReduceLROnPlateau judges epochs; pass it as schedule")
+        if not all(hasattr(batches, name) for name in ("__len__", "state_dict", "load_state_dict")):
+            raise TypeError(
+                f"Trainer: batches are a {type(batches).__name__}, expected e.g. "
+                "data.TruncatedBPTT or data.PaddedBatches, which know their position"
+            )
+        known = {id(parameter) for parameter in model.parameters()}
+        if any(id(p) not in known for group in optimizer.param_groups for p in group["params"]):
+            raise ValueError("Trainer: the optimizer has parameters that are not the model's")
         self.model, self.optimizer, self.loss, self.batches = model, optimizer, loss, batches
         self.validate, self.schedule, self.batch_schedule = validate, schedule, batch_schedule
         self.clip, self.patience, self.checkpoint_every = clip, patience, checkpoint_every
         self.folder = None if folder is None else Path(folder)
-        self.generators = {**(generators or {}), "default": default_generator()}
+        inside = {name: vars(m).get("generator") for name, m in model.named_modules()}
+        self.generators = {n: g for n, g in inside.items() if isinstance(g, Generator)}
+        self.generators |= {**(generators or {}), "default": default_generator()}
         self.progress = progress
         self.history = History()
         self.step, self.carry, self.total, self.count, self.seconds = 0, None, 0.0, 0, 0.0
@@ -124,8 +135,12 @@ class Trainer:
         self.model.train()
         started = time.perf_counter() - self.seconds
         with self._bar(epochs) as bar:
-            for batch in self.batches:
-                loss = self._train_batch(batch)
+            for before, batch in self._positions():
+                try:
+                    loss = self._train_batch(batch)
+                except BaseException:
+                    self.batches.load_state_dict(before)  # the batch is still to be trained
+                    raise
                 self.seconds = time.perf_counter() - started
                 bar.update()
                 bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
@@ -135,6 +150,16 @@ class Trainer:
                 if self._interrupt.asked:
                     raise KeyboardInterrupt
         self.seconds = time.perf_counter() - started
+
+    def _positions(self) -> Iterator[tuple[dict[str, Any], Any]]:
+        """Yield (position before it, batch)."""
+        batches = iter(self.batches)
+        while True:
+            before = self.batches.state_dict()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            yield before, batch
 
     def _train_batch(self, batch: Any) -> float:
         """Return the loss of one batch, after one step of the optimiser on it."""
@@ -161,9 +186,11 @@ class Trainer:
         validation = None
         if self.validate is not None:
             self.model.eval()
-            with no_grad():
-                validation = float(self.validate())
-            self.model.train()
+            try:
+                with no_grad():
+                    validation = float(self.validate())
+            finally:
+                self.model.train()
             if math.isnan(validation):
                 raise FloatingPointError(f"the validation after epoch {self.epoch + 1} is NaN")
             if validation < self.best:
@@ -218,7 +245,7 @@ class Trainer:
         tree = load_checkpoint(path)
         try:
             self._load(tree)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:
             self._load(before)
             raise ValueError(f"{path}: not a checkpoint of this training: {error}") from error
         return True
@@ -252,8 +279,12 @@ class Trainer:
         for name, keeper in keepers.items():
             keeper.load_state_dict(tree["states"][name])
         self.carry = _to_tensors(tree["carry"], next(self.model.parameters()))
-        self.step, self.total, self.count, self.seconds = tree["progress"]
-        self.history.rows = list(tree["history"])
+        step, total, count, seconds = tree["progress"]
+        self.step, self.total = operator.index(step), float(total)
+        self.count, self.seconds = operator.index(count), float(seconds)
+        if any(row.keys() != set(COLUMNS) for row in tree["history"]):
+            raise ValueError(f"its history has other columns than {COLUMNS}")
+        self.history = History(tree["history"])
         self.best, self.best_state = float(tree["best"]), tree["best_state"]
 
     # ---- the terminal ----------------------------------------------------------------------------
@@ -275,6 +306,8 @@ def _to_arrays(state: Any) -> Any:
     """Return nested tuples of Tensors as nested lists of arrays."""
     if state is None or isinstance(state, Tensor):
         return None if state is None else state.detach().to("numpy").numpy()
+    if not isinstance(state, (tuple, list)):
+        raise TypeError(f"the carry has a {type(state).__name__}, expected tuples of Tensors")
     return [_to_arrays(part) for part in state]
 
 
