@@ -119,7 +119,7 @@ def _finite(x: Any) -> Any:
 
 def _above_minus_inf(x: Any) -> Any:
     """Return x with 0 in place of -Inf: the weights of elements that are all -Inf are then 0."""
-    return where(values(x) == -np.inf, 0.0, x)
+    return where(values(x) < float(np.finfo(x.dtype).min), 0.0, x)
 
 
 @primitive(
