@@ -5,6 +5,8 @@ from tinygrad_seq import nn, ops, optim
 """
 
 from . import data, decode, nn, ops, optim, testing, train
+from .compiler.explain import explain
+from .compiler.scan import scan, unrolled
 from .engine.backend import Backend, backend, register_backend, use_backend
 from .engine.checkpoint import checkpoint
 from .engine.creation import from_dlpack, ones, tensor, zeros
@@ -12,7 +14,6 @@ from .engine.gradients import grad
 from .engine.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad
 from .engine.random import Generator, default_generator, manual_seed
 from .engine.tensor import Tensor
-from .ops.scan import scan
 from .serialize import load, load_checkpoint, load_metadata, save, save_checkpoint
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "default_generator",
     "detect_anomaly",
     "enable_grad",
+    "explain",
     "from_dlpack",
     "grad",
     "is_grad_enabled",
@@ -47,6 +49,7 @@ __all__ = [
     "tensor",
     "testing",
     "train",
+    "unrolled",
     "use_backend",
     "zeros",
 ]

@@ -1,4 +1,4 @@
-"""Modes of a thread: whether ops are recorded, whether every value is checked for NaN and Inf."""
+"""Modes of a thread: whether ops are recorded, traced, or checked for NaN and Inf."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from .backend import xp
 class _Modes(threading.local):
     recording = True
     anomaly = False
+    unrolled = False  # whether `scan` is the loop itself; see compiler/scan.py
+    tracer: Any = None  # called with (op, args, static) in place of the op; see compiler/trace.py
     lending = True  # off in the backward pass: arrays that rules make are nobody else's
 
 
@@ -31,9 +33,9 @@ _altering = threading.Lock()
 class mode(ContextDecorator):  # noqa: N801
     """A context or decorator that sets a mode of this thread; it may be entered many times."""
 
-    def __init__(self, name: str, value: bool) -> None:
+    def __init__(self, name: str, value: Any) -> None:
         self.name, self.value = name, value
-        self.before: list[bool] = []
+        self.before: list[Any] = []
 
     def __enter__(self) -> None:
         global altered

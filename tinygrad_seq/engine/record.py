@@ -21,6 +21,10 @@ _SCALARS = frozenset({float, int, bool, type(None)})
 
 def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
     """Return op(*args, **static) as Tensors, recorded if an input needs it and recording is on."""
+    if modes.altered and current.tracer is not None:
+        traced = current.tracer(op, args, static)
+        if traced is not None:
+            return traced
     values: list[Any] = []
     parents: list[Place | None] = []
     key, bit, mask, shift = 0, 1, op.mask, not op.variadic

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import ops
+from ..compiler.scan import scan
 from ..engine.tensor import Tensor
 from .cells import Cell, State
 from .containers import ModuleList
@@ -40,9 +41,7 @@ class Recurrent(Module):
         if state is None:
             state = self.cell.initial_state(first)
         self.cell.check(state, first)
-        final, outputs = ops.scan(
-            self.cell.forward, x, state, lengths=lengths, reverse=self.reverse
-        )
+        final, outputs = scan(self.cell.forward, x, state, lengths=lengths, reverse=self.reverse)
         return outputs, final
 
     def describe(self) -> str:

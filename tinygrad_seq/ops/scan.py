@@ -39,10 +39,10 @@ def scan(
     anything but Tensors.
     """
     series = inputs if isinstance(inputs, tuple) else (inputs,)
-    steps = _check_inputs(series, state)
+    steps = check_inputs(series, state)
     valid = None if lengths is None else step_masks(lengths, series[0])
     if valid is not None:
-        series = tuple(_without_padding(valid, x) for x in series)
+        series = tuple(without_padding(valid, x) for x in series)
     slices = list(zip(*(unbind(x) for x in series), strict=True))
     outputs: list[Any] = [None] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
@@ -54,7 +54,8 @@ def scan(
     return state, _stacked(outputs)
 
 
-def _check_inputs(series: tuple[Tensor, ...], state: Tensors) -> int:
+def check_inputs(series: tuple[Tensor, ...], state: Tensors) -> int:
+    """Return the number of steps. Raises as `scan` does for inputs or a state that do not fit."""
     for name, value in (("state", state), *(("inputs", x) for x in series)):
         if not isinstance(value, (Tensor, tuple)) and not is_array(value):
             raise TypeError(
@@ -110,7 +111,7 @@ def step_masks(lengths: Any, x: Tensor) -> Array:
     return xp(x.array).asarray(np.arange(x.shape[0])[:, None] < host)
 
 
-def _without_padding(valid: Array, x: Tensor) -> Tensor:
+def without_padding(valid: Array, x: Tensor) -> Tensor:
     """Return inputs with real ones in place of the padding, which may be NaN or make the step so.
 
     A sequence's last input stands in; for a sequence of length 0, another one's.

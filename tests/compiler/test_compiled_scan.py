@@ -1,0 +1,280 @@
+"""A compiled scan as users meet it: modules, higher derivatives, closures, what runs unrolled."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from compiled_cells import CELLS, make
+
+import tinygrad_seq as tg
+from tinygrad_seq import nn, ops
+from tinygrad_seq.compiler import runtime
+from tinygrad_seq.testing import check_grads
+
+pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
+
+T, B, D, H = 5, 3, 4, 6
+LAYERS = {
+    "rnn_tanh": lambda **o: nn.RNN(D, H, **o),
+    "rnn_relu": lambda **o: nn.RNN(D, H, nonlinearity="relu", **o),
+    "gru": lambda **o: nn.GRU(D, H, **o),
+    "gru_before": lambda **o: nn.GRU(D, H, reset_after=False, **o),
+    "lstm": lambda **o: nn.LSTM(D, H, **o),
+    "lstm_proj": lambda **o: nn.LSTM(D, H, proj_size=3, **o),
+}
+
+
+def normal(*shape, seed=0, dtype="float64"):
+    return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(dtype)
+
+
+def scans(tensor):
+    """Names of the ops of the nodes that a tensor was made from."""
+    names, stack, seen = [], [tensor.place[0]], set()
+    while stack:
+        node = stack.pop()
+        if node not in seen and node.op is not None:
+            seen.add(node)
+            names.append(node.op.name)
+            stack += [p[0] for p in node.parents if p is not None]
+    return names
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_is_one_node_and_unrolled_it_is_many(name):
+    layer = LAYERS[name](generator=tg.Generator(0))
+    x = tg.Tensor(normal(T, B, D, dtype="float32"))
+    assert scans(layer(x)[0]).count("scan") == 1
+    with tg.unrolled():
+        names = scans(layer(x)[0])
+    assert "scan" not in names
+    assert names.count("linear") >= 2 * T
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("hidden", [1, 16, 33])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_widths_that_are_and_are_not_whole_vectors(kind, hidden, dtype):
+    layer = kind(hidden, hidden, 2, bidirectional=True, dtype=dtype, generator=tg.Generator(1))
+    x = tg.Tensor(normal(T, 21, hidden, dtype=dtype), requires_grad=True)
+    weights = tg.Tensor(normal(T, 21, 2 * hidden, seed=2, dtype=dtype))
+    found = []
+    for context in (tg.enable_grad(), tg.unrolled()):
+        with context:
+            out = layer(x)[0]
+            found.append([out, *tg.grad((out * weights).sum(), [x, *layer.parameters()])])
+    for a, b in zip(*found, strict=True):
+        tolerance = 1e-12 if dtype == "float64" else 2e-5
+        scale = max(1.0, np.abs(b.array).max())
+        np.testing.assert_allclose(a.array / scale, b.array / scale, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["layer_norm_lstm", "peephole_zoneout", "several"])
+def test_second_derivatives_of_a_users_cell(name):
+    step, xs, hs, _ = make(name, 3, 2, "float64")
+
+    def run(*leaves):
+        final, outputs = tg.scan(step, tuple(leaves[: len(xs)]), tuple(leaves[len(xs) :]))
+        return (*final, *(outputs if isinstance(outputs, tuple) else (outputs,)))
+
+    assert scans(run(*xs, *hs)[0]).count("scan") == 1
+    check_grads(run, [*xs, *hs], order=2)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_second_derivatives_with_respect_to_weights(name):
+    layer = LAYERS[name](dtype=np.float64, generator=tg.Generator(3))
+    x = tg.Tensor(normal(T, B, D), requires_grad=True)
+    found = []
+    for context in (tg.enable_grad(), tg.unrolled()):
+        with context:
+            loss = (layer(x, lengths=[5, 0, 2])[0] ** 2).sum()
+            (gx,) = tg.grad(loss, [x], create_graph=True)
+            found.append(tg.grad((gx * gx).sum(), list(layer.parameters())))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a.array, b.array, rtol=1e-9, atol=1e-12)
+
+
+def test_functions_of_parameters_inside_the_step_get_their_gradients():
+    w, x = tg.Tensor(normal(H, 2 * H) / 3, requires_grad=True), tg.Tensor(normal(T, B, H))
+
+    def step(h, x):
+        left, right = ops.split(ops.exp(w), 2, axis=1)
+        return ops.tanh(x @ left + h @ right.T * w[0, 0]), h
+
+    found = []
+    for context in (tg.enable_grad(), tg.unrolled()):
+        with context:
+            final, _ = tg.scan(step, x, tg.Tensor(np.zeros((B, H))))
+            found += tg.grad((final * final).sum(), [w])
+    assert tg.explain(step, x, tg.Tensor(np.zeros((B, H)))).reason is None
+    np.testing.assert_allclose(found[0].array, found[1].array, rtol=1e-10)
+
+
+def test_a_closure_that_changed_is_noticed():
+    x, zeros = tg.Tensor(normal(T, B, H)), tg.Tensor(np.zeros((B, H)))
+    rate, other = 0.5, tg.Tensor(normal(H))
+
+    def step(h, x):
+        return h * rate + x * other, h
+
+    def both():
+        compiled = tg.scan(step, x, zeros)[0].array
+        with tg.unrolled():
+            np.testing.assert_allclose(compiled, tg.scan(step, x, zeros)[0].array, rtol=1e-12)
+        return compiled
+
+    first = both()
+    rate = 0.25
+    second = both()
+    other = tg.Tensor(normal(H, seed=4))
+    third = both()
+    other = 2.0
+    fourth = both()
+    assert len({a.tobytes() for a in (first, second, third, fourth)}) == 4
+
+
+def test_no_grad_keeps_nothing():
+    layer = nn.LSTM(D, H, generator=tg.Generator(0))
+    with tg.no_grad():
+        out, _ = layer(tg.Tensor(normal(T, B, D, dtype="float32")))
+    assert not out.requires_grad
+
+
+def test_an_array_written_into_before_backward_is_noticed():
+    layer = nn.GRU(D, H, generator=tg.Generator(0))
+    out = layer(tg.Tensor(normal(T, B, D, dtype="float32")))[0].sum()
+    layer.weight_hh_l0.data[...] = 0
+    with pytest.raises(RuntimeError, match="written into"):
+        out.backward()
+
+
+def test_results_of_earlier_calls_stay_as_they_were():
+    layer = nn.LSTM(D, H, generator=tg.Generator(0))
+    x = normal(4, T, B, D, dtype="float32")
+    kept, copies = [], []
+    for part in x:
+        t = tg.Tensor(part, requires_grad=True)
+        out, final = layer(t)
+        out.sum().backward()
+        kept += [out, *final, t.grad]
+        copies += [a.array.copy() for a in kept[-4:]]
+    for a, b in zip(kept, copies, strict=True):
+        np.testing.assert_array_equal(a.array, b)
+
+
+COUNTER = iter(range(100))
+UNCOMPILED = {
+    "draws random numbers": lambda h, x: (h + ops.dropout(x, 0.5), h),
+    "branches": lambda h, x: (h + x if float(x.sum()) > 0 else h - x, h),
+    "counts": lambda h, x: (h + x * next(COUNTER), h),
+    "no kernel": lambda h, x: (ops.cumsum(h + x, axis=1), h),
+    "rows mixed": lambda h, x: (h + x[::-1], h),
+    "sums the batch": lambda h, x: (h + x.sum(axis=0), h),
+    "no pair": lambda h, x: h,
+}
+
+
+@pytest.mark.parametrize("name", UNCOMPILED)
+def test_what_cannot_be_compiled_says_why(name):
+    x, zeros = tg.Tensor(normal(T, H, H)), tg.Tensor(np.zeros((H, H)))
+    step = UNCOMPILED[name]
+    if name != "counts":
+        assert tg.explain(step, x, zeros).reason
+        assert "runs unrolled" in str(tg.explain(step, x, zeros))
+    if name == "no pair":
+        with pytest.raises(TypeError, match="pair"):
+            tg.scan(step, x, zeros)
+        return
+    tg.manual_seed(0)
+    found = tg.scan(step, x, zeros)[0].array
+    if name not in ("counts",):
+        tg.manual_seed(0)
+        with tg.unrolled():
+            np.testing.assert_array_equal(found, tg.scan(step, x, zeros)[0].array)
+
+
+def test_explain_shows_every_stage():
+    step, xs, hs, _ = make("min_gru", T, B, "float32")
+    told = tg.explain(step, xs, hs)
+    assert told.reason is None
+    assert "linear(x0" in told.step
+    assert "hoisted before the steps" in told.plan
+    assert "deferred after the steps" in told.plan
+    assert "column_loop" in told.source
+    assert "dx0 = " in told.derivative
+    for title in ("step", "derivative", "plan", "source"):
+        assert f"---- {title} ----" in str(told)
+
+
+def test_every_cell_of_the_tests_is_in_one_node():
+    for name in CELLS:
+        step, xs, hs, _ = make(name, 2, 2, "float32")
+        names = scans(tg.scan(step, xs, hs)[0][0])
+        assert names in (["scan"], ["scan", "transpose"]), name
+
+
+def test_a_compiled_step_keeps_no_parameters_alive():
+    def run():
+        w = tg.Tensor(normal(H, H, seed=8), requires_grad=True)
+        x, zeros = tg.Tensor(normal(T, B, H)), tg.Tensor(np.zeros((B, H)))
+        tg.scan(lambda h, x: (ops.tanh(x + h @ (w * 2)), h), x, zeros)
+        return weakref.ref(w), weakref.ref(w.array)
+
+    tensor, array = run()
+    gc.collect()
+    assert tensor() is None
+    assert array() is None
+
+
+@pytest.mark.parametrize("shapes", [((T, B, 0), (B, 2)), ((T, 0, 2), (0, 2)), ((T, B, 2), (B, 1))])
+def test_empty_and_narrow_shapes_equal_the_loop(shapes):
+    x, h = (tg.Tensor(normal(*s), requires_grad=True) for s in shapes)
+
+    def step(h, x):
+        return ops.tanh(h + ops.sum(x, axis=1, keepdims=True)), h
+
+    found = []
+    for context in (tg.enable_grad(), tg.unrolled()):
+        with context:
+            final, out = tg.scan(step, x, h)
+            found.append([final, out, *tg.grad((out * out).sum() + final.sum(), [x, h])])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a.array, b.array, rtol=1e-12)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lengths", [None, [7, 0, 4]])
+@pytest.mark.parametrize("every", [1, 3, 7, 20])
+def test_pieces_equal_the_whole(every, lengths, reverse):
+    step, xs, hs, parameters = make("several", 7, 3, "float64")
+    found = []
+    for k in (None, every):
+        final, outputs = tg.scan(step, xs, hs, lengths=lengths, reverse=reverse, checkpoint_every=k)
+        loss = sum((o * o).sum() for o in (*final, *outputs))
+        found.append([*final, *outputs, *tg.grad(loss, [*xs, *hs, *parameters])])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a.array, b.array, rtol=1e-10, atol=1e-12)
+
+
+def test_a_checkpointed_scan_keeps_little():
+    x = tg.Tensor(normal(4000, 1, 8, dtype="float32"), requires_grad=True)
+    w, zeros = tg.Tensor(normal(8, 8, dtype="float32") / 4), tg.Tensor(np.zeros((1, 8), "f4"))
+    out = tg.scan(lambda h, x: ((a := ops.tanh(x + h @ w)), a[:, :1]), x, zeros,
+                  checkpoint_every=100)[1]  # fmt: skip
+    arrays, stack, seen = {}, [out.place[0]], set()
+    while stack:
+        node = stack.pop()
+        if node not in seen and node.op is not None:
+            seen.add(node)
+            arrays.update({id(a): a.nbytes for a in node.kept or () if hasattr(a, "nbytes")})
+            stack += [p[0] for p in node.parents if p is not None]
+    assert sum(arrays.values()) < 2 * x.array.nbytes
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.5, True])
+def test_checkpoint_every_is_checked(every):
+    with pytest.raises(ValueError, match="checkpoint_every"):
+        tg.scan(lambda h, x: (h, x), tg.tensor(normal(3, 2, 2)), tg.tensor(normal(2, 2)),
+                checkpoint_every=every)  # fmt: skip

@@ -1,0 +1,282 @@
+"""Loading compiled code from a cache that may be damaged, threads, forks, memory."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+from tinygrad_seq.compiler import memory, runtime
+
+needs_numba = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
+
+COUNT = '''\
+"""Adds 1 + first to out[k]; table: its address."""
+from numba import cfunc
+from tinygrad_seq.compiler.vectors import get_f8, put_f8, word
+
+@cfunc("void(int64,int64,int64,int64,int64)", cache=True)
+def count(k, table, n, first, last):
+    out = word(table, 0) + 8 * k
+    put_f8(out, get_f8(out) + 1 + first)
+'''
+
+
+def counted(n, times=1):
+    """What n chunks leave after some runs."""
+    out = np.zeros(n)
+    table = np.array([out.ctypes.data], np.int64)
+    function = runtime.load(COUNT).count.address
+    for _ in range(times):
+        runtime.on_threads(function, table.ctypes.data, n, 2, 3)
+    return out.tolist()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty cache folder, and nothing loaded yet."""
+    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(runtime, "_loaded", {})
+    runtime._warn_uncached.cache_clear()
+    return tmp_path
+
+
+def forget():
+    runtime._loaded.clear()
+
+
+def in_process(program, *, code=0, wait=True, **environment):
+    """Run a program in a process of its own; what it prints."""
+    child = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if not wait:
+        return child
+    out, error = child.communicate(timeout=100)
+    assert child.returncode == code, error
+    return out.strip()
+
+
+@needs_numba
+def test_code_is_found_on_disk_again(folder):
+    assert counted(3) == [3.0, 3.0, 3.0]
+    files = {path: path.stat().st_mtime_ns for path in folder.rglob("*.nbc")}
+    assert files
+    forget()
+    assert counted(3) == [3.0, 3.0, 3.0]
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.nbc")} == files
+
+
+@needs_numba
+@pytest.mark.parametrize("ending", ["py", "nbi", "nbc"])
+@pytest.mark.parametrize("damage", [b"", b"\x00rubbish", b"\x80\x05."])
+def test_damaged_files_are_made_anew(folder, ending, damage):
+    runtime.load(COUNT)
+    for path in folder.rglob(f"*.{ending}"):
+        path.write_bytes(damage)
+    forget()
+    assert counted(2) == [3.0, 3.0]
+    forget()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert counted(2) == [3.0, 3.0]
+
+
+@needs_numba
+def test_files_cut_short_are_made_anew(folder):
+    runtime.load(COUNT)
+    for path in [*folder.rglob("*.nbc"), *folder.rglob("*.nbi")]:
+        path.write_bytes(path.read_bytes()[:-40])
+    forget()
+    assert counted(2) == [3.0, 3.0]
+
+
+@needs_numba
+def test_folder_that_cannot_be_made_warns_once(folder, monkeypatch):
+    blocked = folder / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv(runtime.CACHE_VARIABLE, str(blocked))
+    with pytest.warns(RuntimeWarning, match="not cached.*TINYGRAD_SEQ_CACHE"):
+        runtime.load(COUNT)
+    forget()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert counted(2) == [3.0, 3.0]
+
+
+@needs_numba
+def test_numba_that_cannot_write_beside_the_source_still_runs(folder, monkeypatch):
+    (folder / "__pycache__").write_text("not a folder")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        assert counted(2) == [3.0, 3.0]
+
+
+@needs_numba
+def test_mistakes_in_the_source_are_raised(folder):
+    with pytest.raises(NameError):
+        runtime.load("nothing_of_this_name\n")
+
+
+@needs_numba
+def test_two_processes_compile_at_once(folder):
+    program = f"""
+    import numpy as np
+    from tinygrad_seq.compiler import runtime
+    out = np.zeros(2)
+    table = np.array([out.ctypes.data])
+    function = runtime.load({COUNT!r}).count.address
+    runtime.on_threads(function, table.ctypes.data, 2, 0, 1)
+    print(out.tolist())
+    """
+    children = [in_process(program, wait=False) for _ in range(2)]
+    for child in children:
+        out, error = child.communicate(timeout=100)
+        assert out.strip() == "[1.0, 1.0]", error
+
+
+def test_definitions_run_where_nothing_is_compiled():
+    program = "from tinygrad_seq.compiler import runtime; print(runtime.available())"
+    assert in_process(program, NUMBA_DISABLE_JIT="1") == "False"
+
+
+def test_package_does_not_import_numba():
+    assert in_process("import sys, tinygrad_seq; print('numba' in sys.modules)") == "False"
+
+
+@needs_numba
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_every_chunk_runs_once(n):
+    assert counted(n, 5) == [15.0] * n
+
+
+@needs_numba
+def test_blocks_wait_for_each_other(folder):
+    """pack, then steps and products of block after block, backwards."""
+    source = '''\
+from numba import cfunc
+from tinygrad_seq.compiler.vectors import get_f8, put_f8, word
+
+@cfunc("void(int64,int64,int64,int64,int64)", cache=True)
+def step(k, table, n, first, last):
+    """out[k] = (sum over all of out before, which the last product left) + 1."""
+    put_f8(word(table, 0) + 8 * k, get_f8(word(table, 1) + 8 * k) + first)
+
+@cfunc("void(int64,int64,int64,int64,int64)", cache=True)
+def product(k, table, n, first, last):
+    total = 0.0
+    for i in range(n):
+        total += get_f8(word(table, 0) + 8 * i)
+    put_f8(word(table, 1) + 8 * k, total)
+'''
+    module = runtime.load(source)
+    n, blocks = 2, 20
+    steps, totals = np.zeros(n), np.ones(n)
+    table = np.array([steps.ctypes.data, totals.ctypes.data], np.int64)
+    functions = module.step.address, module.product.address
+    runtime.run(functions[0], table.ctypes.data, *functions, table.ctypes.data, n, blocks, True)
+    expected = 1.0
+    for block in reversed(range(blocks)):
+        expected = n * (expected + block)
+    assert totals.tolist() == [expected] * n
+
+
+@needs_numba
+def test_threads_of_python_may_run_kernels_at_once():
+    results = []
+
+    def work():
+        results.append(counted(4, 300))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [[900.0] * 4] * 4
+
+
+@needs_numba
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_forked_child_does_not_hang(layer):
+    program = f"""
+    import os, numpy as np
+    from tinygrad_seq.compiler import runtime
+
+    def count():
+        out = np.zeros(4)
+        table = np.array([out.ctypes.data])
+        function = runtime.load({COUNT!r}).count.address
+        runtime.on_threads(function, table.ctypes.data, 4, 0, 1)
+        return out.tolist() == [1.0] * 4
+
+    assert count()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if count() and count() else 1)
+    assert os.waitpid(child, 0)[1] == 0 and count()
+    print(runtime.threading_layer())
+    """
+    missing = subprocess.run(
+        [sys.executable, "-c", f"import numba.np.ufunc.{layer.replace('omp', 'omppool')}"],
+        check=False,
+        capture_output=True,
+    ).returncode
+    if missing:
+        pytest.skip(f"Numba has no {layer} here")
+    assert in_process(program, NUMBA_THREADING_LAYER=layer) == layer
+
+
+def test_number_of_threads(monkeypatch):
+    monkeypatch.setattr(runtime, "_chosen", None)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert runtime.get_num_threads() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert 1 <= runtime.get_num_threads() <= os.cpu_count()
+    runtime.set_num_threads(5)
+    assert runtime.get_num_threads() == 5
+    for wrong, error in ((0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)):
+        with pytest.raises(error, match="set_num_threads: n is"):
+            runtime.set_num_threads(wrong)
+
+
+def test_memory_is_used_again_once_nobody_holds_it():
+    made = memory.Memory()
+    shape, dtype = (3, 5), np.dtype(np.float32)
+    first = made(shape, dtype)
+    assert (first.shape, first.dtype, first.ctypes.data % 64) == (shape, dtype, 0)
+    at = first.ctypes.data
+    part = first[1:]
+    second = made(shape, dtype)
+    assert second.ctypes.data != at
+    del first
+    assert made(shape, dtype).ctypes.data not in (at, second.ctypes.data)
+    del part
+    assert made(shape, dtype).ctypes.data == at
+
+
+def test_memory_forgets_what_stays_idle(monkeypatch):
+    monkeypatch.setattr(memory, "KEPT_IDLE", 10_000)
+    made = memory.Memory()
+    for n in range(1, 200):
+        made((n, 100), np.dtype(np.float64))
+    kept = sum(slot.bytes.nbytes for slots in made._slots.values() for slot in slots)
+    assert kept < 400_000
+    assert len(made.addresses) == sum(map(len, made._slots.values()))
+
+
+def test_address_of_any_array():
+    array = np.arange(6.0)
+    assert memory.address(array) == array.ctypes.data
+    assert memory.address(array[2:]) == array.ctypes.data + 16
+    held = memory.memory((4,), np.dtype(np.float32))
+    assert memory.address(held) == held.ctypes.data

@@ -1,0 +1,1 @@
+"""Steps and functions compiled: traced, differentiated, fused, lowered to kernels."""

@@ -1,0 +1,123 @@
+"""explain: what the compiler makes of a step, pass by pass, or why it makes nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..ops.scan import Step, Tensors, check_inputs
+from .program import Program
+from .scan import check_compilable, trace_step
+from .step import Trace
+from .trace import COTANGENT, INPUT, OUTER, STATE, Entry, Symbol, Untraceable
+
+if TYPE_CHECKING:
+    from .compiled import CompiledScan
+
+_LEAVES = {INPUT: "x", STATE: "s", OUTER: "w", COTANGENT: "g"}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The stages of a compiled step as text; print it to read them one after the other.
+
+    reason: why the step runs unrolled; None if it is compiled (else the stages are empty)
+    step: the traced ops; derivative: the ops of the backward step
+    plan: what is kept, hoisted and deferred; source: the generated forward and backward loops
+    """
+
+    reason: str | None
+    step: str = ""
+    derivative: str = ""
+    plan: str = ""
+    source: str = ""
+
+    def __str__(self) -> str:
+        if self.reason is not None:
+            return f"The step runs unrolled: {self.reason}"
+        parts = ("step", "derivative", "plan", "source")
+        return "\n\n".join(f"---- {name} ----\n{getattr(self, name)}" for name in parts)
+
+
+def explain(step: Step, inputs: Tensors, state: Tensors) -> Explanation:
+    """Return what `scan(step, inputs, state)` compiles the step to, or why it runs unrolled.
+
+    step, inputs, state: as for `scan`; gradients are taken of all that is differentiable
+    Raises ValueError or TypeError as `scan` does.
+    """
+    from .compiled import CompiledScan  # Numba is imported when something is compiled
+
+    series = list(inputs) if isinstance(inputs, tuple) else [inputs]
+    states = list(state) if isinstance(state, tuple) else [state]
+    check_inputs(tuple(series), state)
+    try:
+        check_compilable(series, states)
+        forms = (isinstance(inputs, tuple), isinstance(state, tuple), False)
+        trace, _ = trace_step(step, series, states, forms)
+        wanted = [s.dtype.kind == "f" for s in trace.leaves]
+        op = CompiledScan(trace, wanted, reverse=False)
+    except Untraceable as why:
+        return Explanation(str(why))
+    derivative = op.plan.derivative
+    assert derivative is not None
+    assert op.plan.backward is not None
+    return Explanation(
+        None,
+        _listed(trace.entries, _results(trace)),
+        _listed(derivative.entries[len(trace.entries) :], _gradients(trace, derivative.gradients)),
+        _planned(op),
+        op.kernel.forward_loop.source.text + "\n\n" + op.kernel.backward_loop.source.text,
+    )
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, Symbol):
+        return repr(value)
+    if value.entry in _LEAVES:
+        return f"{_LEAVES[value.entry]}{value.number}"
+    return f"%{value.entry}" + (f".{value.number}" if value.number else "")
+
+
+def _listed(entries: Iterable[Entry], last: Iterable[str]) -> str:
+    """Return a line for each op: what it gives, its arguments, its shape."""
+    lines = []
+    for entry in entries:
+        options = [f"{k}={v}" for k, v in entry.static.items()]
+        arguments = ", ".join([*map(_name, entry.args), *options])
+        outs = ", ".join(map(_name, entry.outs))
+        lines.append(f"{outs} = {entry.op.name}({arguments})  {entry.outs[0].shape}")
+    return "\n".join([*lines, *last])
+
+
+def _results(trace: Trace) -> list[str]:
+    return [
+        "next state: " + ", ".join(map(_name, trace.new)),
+        "outputs: " + ", ".join(map(_name, trace.outputs)),
+    ]
+
+
+def _gradients(trace: Trace, gradients: Iterable[Symbol | None]) -> list[str]:
+    return [f"d{_name(leaf)} = {_name(g)}" for leaf, g in zip(trace.leaves, gradients, strict=True)]
+
+
+def _planned(op: CompiledScan) -> str:
+    plan = op.plan
+    kept = ", ".join(f"{b.name} (T, B, {b.width})" for b in plan.kept) or "nothing"
+    lines = [f"kept for the backward loop, beside inputs, states and outputs: {kept}"]
+    backward = plan.backward
+    assert backward is not None
+    lines += _outside(plan.forward) + _outside(backward)
+    return "\n".join(lines)
+
+
+def _outside(program: Program) -> list[str]:
+    """Return lines on what a program does before and after the steps of a block, and in them."""
+    lines = [f"{'backward' if program.reverse else 'forward'} loop:"]
+    lines += [f"  hoisted before the steps: {v}" for v in program.hoisted]
+    lines += [f"  in each step: {v}" for v in program.values]
+    for d in program.deferred:
+        product = f"%{d.a.number}.T @ %{d.other.number}"
+        text = str(d.other) if d.kind == "rows" else product
+        lines.append(f"  deferred after the steps: {d.out.name} = {text}")
+    return lines

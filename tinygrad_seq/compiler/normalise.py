@@ -1,0 +1,264 @@
+"""From a trace's ops to expressions: each op that a step may use has a rule here, under its name.
+
+A rule takes the op's own parameters: operands in place of arrays, numbers and options as they are.
+What has no rule, or a form that the rule does not know, raises Untraceable: the step runs unrolled.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .expressions import ELEMENTWISE, Graph, Value
+from .trace import COTANGENT, INPUT, OUTER, STATE, Entry, Symbol, Untraceable
+
+_KINDS = {INPUT: "input", STATE: "state", COTANGENT: "cotangent"}
+
+
+class Operand(NamedTuple):
+    """An argument of an op. value: None for an outer tensor, whose use says what it is."""
+
+    symbol: Symbol
+    value: Value | None
+    shape: tuple[int, ...]
+
+
+Rule = Callable[..., Any]
+rules: dict[str, Rule] = {}
+"""What an op is in expressions, by its name: rule(normaliser, **its parameters)."""
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Return a decorator that enters a rule under these names of ops."""
+
+    def enter(function: Rule) -> Rule:
+        rules.update(dict.fromkeys(names, function))
+        return function
+
+    return enter
+
+
+class Normaliser:
+    """Turns entries of a trace into Values of one graph. batch: B; dtype: of all floats."""
+
+    def __init__(self, batch: int, dtype: np.dtype[Any]) -> None:
+        self.graph, self.batch, self.dtype = Graph(), batch, dtype
+        self.values: dict[tuple[int, int], Value] = {}
+
+    def run(self, entries: Sequence[Entry]) -> None:
+        """Nothing; afterwards `value` knows what each entry gave."""
+        for entry in entries:
+            found = self._apply(entry)
+            outs = found if entry.several else (found,)
+            self.values.update(zip([(s.entry, s.number) for s in entry.outs], outs, strict=True))
+
+    def _apply(self, entry: Entry) -> Any:
+        op = entry.op
+        for out in entry.outs:
+            if 0 in out.shape:
+                raise Untraceable(f"{op.name} gives {out.shape}")
+            if out.dtype.kind not in "fb" or (out.dtype.kind == "f" and out.dtype != self.dtype):
+                raise Untraceable(f"{op.name} gives {out.dtype}, the state is {self.dtype}")
+        args = [self._operand(a) if type(a) is Symbol else a for a in entry.args]
+        if op.name not in rules and op.name not in ELEMENTWISE:
+            raise Untraceable(f"{op.name} has no kernel")
+        if op.name not in rules:
+            return self.elementwise(op.name, *args)
+        if op.variadic:
+            return rules[op.name](self, args, **entry.static)
+        return rules[op.name](self, **_bound(op.signature, args, entry.static))
+
+    def _operand(self, s: Symbol) -> Operand:
+        value = None if s.entry == OUTER else self.value(s)
+        return Operand(s, value, s.shape)
+
+    def value(self, s: Symbol) -> Value:
+        """Return the Value of a symbol that is rows, or what an entry gave."""
+        if s.entry >= 0:
+            return self.values[s.entry, s.number]
+        if s.entry == OUTER:
+            return self.rows(self._operand(s))
+        if s.entry not in _KINDS:
+            return self.graph.const(0)
+        if len(s.shape) not in (1, 2) or 0 in s.shape or s.shape[0] != self.batch:
+            raise Untraceable(f"an input or state is {s.shape}, expected (B, width)")
+        return self.graph.make("leaf", (), True, _width(s.shape), kind=_KINDS[s.entry],
+                               index=s.number)  # fmt: skip
+
+    def rows(self, x: Any) -> Value:
+        """Return an operand as it stands in elementwise ops: rows, a vector or a number."""
+        if not isinstance(x, Operand):
+            if isinstance(x, (bool, int, float)) and np.isfinite(x):
+                return self.graph.const(x)
+            raise Untraceable(f"an op has a {type(x).__name__} where a number is expected")
+        if x.value is not None:
+            return x.value
+        shape, index = x.shape, x.symbol.number
+        if 0 in shape:
+            raise Untraceable(f"a tensor in the step is {shape}")
+        if x.symbol.dtype != self.dtype and x.symbol.dtype.kind != "b":
+            raise Untraceable(f"a tensor in the step is {x.symbol.dtype}")
+        if int(np.prod(shape)) == 1 and len(shape) <= 2:
+            return self.graph.make("leaf", (), False, 0, kind="number", index=index)
+        if len(shape) == 1 or (len(shape) == 2 and shape[0] == 1):
+            return self.graph.make("leaf", (), False, shape[-1], kind="vector", index=index)
+        if len(shape) == 2 and shape[0] == self.batch:
+            return self.graph.make("leaf", (), True, _width(shape), kind="fixed", index=index)
+        raise Untraceable(f"a tensor {shape} in the step is neither (B, width) nor (width,)")
+
+    def matrix(self, x: Operand) -> Value:
+        """Return an operand as it stands in products."""
+        if x.value is not None or len(x.shape) != 2:
+            return self.rows(x)
+        if x.symbol.dtype != self.dtype:
+            raise Untraceable(f"a matrix in the step is {x.symbol.dtype}")
+        return self.graph.make("leaf", (), False, 0, kind="matrix", index=x.symbol.number,
+                               shape=x.shape)  # fmt: skip
+
+    def elementwise(self, op: str, *args: Any) -> Value:
+        """Return an elementwise op, if the operands stand beside each other in columns."""
+        values = [self.rows(a) for a in args]
+        rows = [a for a, v in zip(args, values, strict=True) if v.rows]
+        axes = {len(a.shape) for a in rows}
+        widest = max([v.width for v in values])
+        for a, v in zip(args, values, strict=True):
+            if v.op == "transpose" or len(axes) > 1:
+                raise Untraceable(f"{op} of {[x.shape for x in args if isinstance(x, Operand)]}")
+            if isinstance(a, Operand) and not v.rows and v.width > 1:
+                flat = len(a.shape) == 1 or a.shape[0] == 1
+                if axes == {1} or (not flat and rows) or v.width != widest:
+                    raise Untraceable(f"{op} of a tensor {a.shape} and rows")
+        return self.graph.apply(op, *values)
+
+
+def _bound(signature: inspect.Signature, args: list[Any], static: dict[str, Any]) -> dict[str, Any]:
+    bound = signature.bind(*args, **static)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def _width(shape: tuple[int, ...]) -> int:
+    return 0 if len(shape) == 1 or shape[1] == 1 else shape[1]
+
+
+def last_axis(name: str, x: Operand, axis: Any) -> None:
+    """Nothing; raises Untraceable unless the axis is the columns of rows."""
+    if len(x.shape) != 2 or axis not in (-1, 1, (-1,), (1,)):
+        raise Untraceable(f"{name} along axis {axis} of {x.shape}")
+
+
+# ---- products ------------------------------------------------------------------------------------
+
+
+@rule("matmul")
+def _matmul(n: Normaliser, x: Operand, y: Operand) -> Value:
+    g = n.graph
+    if len(x.shape) == 2 and len(y.shape) == 1:
+        return g.row_sum(g.apply("mul", n.rows(x), n.rows(y)), y.shape[0])
+    a, b = n.matrix(x), n.matrix(y)
+    if len(x.shape) == len(y.shape) == 2:
+        if x.shape[1] == 1 and a.rows and b.is_leaf("vector", "number"):
+            return g.apply("mul", g.spread(a), b)
+        found = g.matmul(a, b, n.batch)
+        if found is not None:
+            return found
+    raise Untraceable(f"a product of {x.shape} and {y.shape}")
+
+
+@rule("linear")
+def _linear(n: Normaliser, x: Operand, weight: Operand, bias: Any) -> Value:
+    product = n.graph.matmul(n.matrix(x), n.graph.transpose(n.matrix(weight)), n.batch)
+    if product is None or len(x.shape) != 2:
+        raise Untraceable(f"linear of {x.shape} and {weight.shape}")
+    return product if bias is None else n.graph.apply("add", product, n.rows(bias))
+
+
+@rule("transpose", "swapaxes")
+def _transpose(n: Normaliser, x: Operand, **axes: Any) -> Value:
+    named = axes.get("axes")
+    swapped = named is None if "axes" in axes else axes["axis1"] % 2 != axes["axis2"] % 2
+    if len(x.shape) != 2 or not (swapped or list(named or ()) == [1, 0]):
+        raise Untraceable(f"transpose of {x.shape}")
+    value = n.matrix(x)
+    return value if value.is_leaf("vector", "number") else n.graph.transpose(value)
+
+
+# ---- shapes --------------------------------------------------------------------------------------
+
+
+@rule("reshape")
+def _reshape(n: Normaliser, x: Operand, shape: Any) -> Value:
+    return _same_elements(n, x, np.broadcast_to(np.True_, x.shape).reshape(shape).shape)
+
+
+@rule("expand_dims")
+def _expand_dims(n: Normaliser, x: Operand, axis: Any) -> Value:
+    return _same_elements(n, x, np.expand_dims(np.broadcast_to(np.True_, x.shape), axis).shape)
+
+
+@rule("squeeze")
+def _squeeze(n: Normaliser, x: Operand, axis: Any) -> Value:
+    return _same_elements(n, x, np.broadcast_to(np.True_, x.shape).squeeze(axis).shape)
+
+
+def _same_elements(n: Normaliser, x: Operand, out: tuple[int, ...]) -> Value:
+    """Return x in another shape, if that but adds or takes away axes of length 1."""
+    value = n.rows(x)
+    same = [d for d in out if d != 1] == [d for d in x.shape if d != 1]
+    if not same or value.op == "transpose" or (value.rows and out[:1] != x.shape[:1]):
+        raise Untraceable(f"a reshape of {x.shape} to {out}")
+    return value
+
+
+@rule("broadcast_to")
+def _broadcast_to(n: Normaliser, x: Operand, shape: Sequence[int]) -> Value:
+    value = n.rows(x)
+    if len(shape) != 2 or (value.rows and len(x.shape) != 2):
+        raise Untraceable(f"broadcast_to {tuple(shape)} of {x.shape}")
+    return n.graph.expand(value, shape[1]) if value.width < shape[1] else value
+
+
+@rule("split")
+def _split(n: Normaliser, x: Operand, indices_or_sections: Any, axis: int) -> tuple[Value, ...]:
+    last_axis("split", x, axis)
+    parts = np.split(np.arange(x.shape[1]), indices_or_sections)
+    value = n.rows(x)
+    return tuple(n.graph.columns(value, int(p[0]), int(p[-1]) + 1) for p in parts)
+
+
+@rule("concat")
+def _concat(n: Normaliser, xs: Sequence[Operand], axis: int) -> Value:
+    for x in xs:
+        last_axis("concat", x, axis)
+    return n.graph.concat((n.rows(x), x.shape[1]) for x in xs)
+
+
+def _column_range(name: str, shape: tuple[int, ...], index: Any) -> range:
+    """Return the columns that an index takes: x[:, a:b] or x[:, a]."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if len(shape) == 2 and len(parts) == 2 and parts[0] in (slice(None), Ellipsis):
+        if isinstance(parts[1], int):
+            start = parts[1] % shape[1]
+            return range(start, start + 1)
+        if isinstance(parts[1], slice):
+            taken = range(shape[1])[parts[1]]
+            if taken and taken.step == 1:
+                return taken
+    raise Untraceable(f"{name}: only x[:, a:b] has a kernel, got {index} of {shape}")
+
+
+@rule("getitem")
+def _getitem(n: Normaliser, x: Operand, index: Any) -> Value:
+    taken = _column_range("getitem", x.shape, index)
+    return n.graph.columns(n.rows(x), taken[0], taken[-1] + 1)
+
+
+@rule("place")
+def _place(n: Normaliser, g: Operand, shape: Any, index: Any) -> Value:
+    taken, zero = _column_range("place", shape, index), n.graph.const(0)
+    before, after = taken[0], shape[1] - taken[-1] - 1
+    pieces = [(zero, before), (n.rows(g), len(taken)), (zero, after)]
+    return n.graph.concat(p for p in pieces if p[1])

@@ -1,0 +1,277 @@
+"""What runs when: kept for the backward loop, hoisted before the steps, deferred after them.
+
+A `Program` is one loop over time: forwards, or backwards with the derivative. Products of an input
+leave it: `x_t @ W` of a block of steps is one product before the block. The cotangent of a weight
+leaves it too, as one product of all the block's rows after the block; so do cotangents of inputs
+that no other step needs. The backward loop reads what the forward loop kept; what is cheap is
+computed again instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import composite as composite  # these two enter their rules
+from . import reductions as reductions
+from .derivative import Derivative
+from .expressions import ELEMENTWISE, REDUCTIONS, Graph, Value, ordered
+from .normalise import Normaliser
+from .program import Buffer, Deferred, Program, wide
+from .step import Trace
+from .trace import Symbol, Untraceable
+
+CHEAP = ELEMENTWISE - {"div", "exp", "log", "sqrt", "log1p", "expm1", "erf", "softplus"} | {
+    "columns", "concat", "expand", "const", "leaf",
+}  # fmt: skip
+"""What the backward loop computes again where it can: an operation costs less than a read."""
+
+
+OUTSIDE = ("vector", "number", "fixed")
+"""Kinds of outer tensors that column loops read; matrices are packed."""
+
+
+class Plan:
+    """The forward and (where gradients are wanted) the backward program of a traced step.
+
+    widths: of inputs, states and outputs; numbers for each row have width 1 in memory
+    output_of: for each output the state that it is, or None
+    kept: Buffers that the forward program writes for the backward program
+    gradients: for each leaf of the trace the names of the buffers that add up to its cotangent
+    """
+
+    def __init__(self, trace: Trace, wanted: Sequence[bool], dtype: np.dtype[Any]) -> None:
+        batch = trace.state[0].shape[0]
+        self.trace, self.wanted = trace, list(wanted)
+        self.normaliser = n = Normaliser(batch, dtype)
+        self.graph: Graph = n.graph
+        states = slice(len(trace.inputs), len(trace.inputs) + len(trace.state))
+        if any(wanted):
+            every = list(wanted)
+            every[states] = [True] * len(trace.state)  # the way back goes through the states
+            self.derivative: Derivative | None = Derivative(trace, every)
+            n.run(self.derivative.entries)
+            new, outputs = self.derivative.new, self.derivative.outputs
+        else:
+            self.derivative = None
+            n.run(trace.entries)
+            new, outputs = trace.new, trace.outputs
+        self.new, self.outputs = ([self._rows(s, batch) for s in ss] for ss in (new, outputs))
+        self.leaves = [n.value(s) for s in (*trace.inputs, *trace.state)]
+        self.states = self.leaves[states]
+        self.output_of = [
+            next((i for i, new in enumerate(self.new) if new is y), None) for y in self.outputs
+        ]
+        made = [v for v in self.graph.made.values() if v.op == "leaf"]
+        self.matrices = {v["index"] for v in made if v["kind"] == "matrix"}
+        if any(v.is_leaf(*OUTSIDE) and v["index"] in self.matrices for v in made):
+            raise Untraceable("a tensor is a factor of a product and stands beside rows as well")
+        self.kept: list[Buffer] = []
+        self.backward: Program | None = None
+        self.gradients: list[list[str]] = []
+        read = self._reads()
+        written = self._writes()
+        if self.derivative is not None:
+            gradients = self._gradients(self.derivative, batch)
+            kept = self._choose(gradients, {**read, **dict(self._numbered(written))})
+        else:
+            gradients, kept = [], []
+        self._plan_forward(read, written, kept)
+        if self.derivative is not None:
+            self._plan_backward(self.derivative, read, written, kept, gradients)
+
+    def _rows(self, s: Symbol, batch: int) -> Value:
+        value = self.normaliser.value(s)
+        if s.shape[:1] != (batch,) or len(s.shape) > 2 or value.op == "transpose":
+            raise Untraceable(f"a state or output is {s.shape}, expected ({batch}, width)")
+        return value
+
+    # ---- memory ----------------------------------------------------------------------------------
+
+    def _reads(self) -> dict[int, Buffer]:
+        """Return what every step can read: inputs, states, outer tensors."""
+        count = len(self.trace.inputs)
+        found = {
+            v.number: Buffer(f"x{i}" if i < count else f"s{i - count}", "seq", wide(v))
+            for i, v in enumerate(self.leaves)
+        }
+        for v in self.graph.made.values():
+            if v.is_leaf(*OUTSIDE):
+                kind = "fixed" if v["kind"] == "fixed" else "vec"
+                found[v.number] = Buffer(f"o{v['index']}", kind, wide(v))
+        return found
+
+    def _writes(self) -> list[tuple[Value, Buffer]]:
+        """Return what every forward step must write: next states and outputs."""
+        states = [
+            (v, Buffer(f"s{i}", "seq", wide(leaf), 1))
+            for i, (v, leaf) in enumerate(zip(self.new, self.states, strict=True))
+        ]
+        outputs = [
+            (v, Buffer(f"y{i}", "seq", columns_of(s)))
+            for i, (v, s) in enumerate(zip(self.outputs, self.trace.outputs, strict=True))
+            if self.output_of[i] is None
+        ]
+        return states + outputs
+
+    @staticmethod
+    def _numbered(pairs: Iterable[tuple[Value, Buffer]]) -> Iterable[tuple[int, Buffer]]:
+        """Yield (number, buffer) for Values that a step computes."""
+        return ((v.number, b) for v, b in pairs if v.op not in ("leaf", "const"))
+
+    # ---- forwards --------------------------------------------------------------------------------
+
+    def _plan_forward(
+        self, read: dict[int, Buffer], written: list[tuple[Value, Buffer]], kept: list[Value]
+    ) -> None:
+        self.kept = [Buffer(f"k{i}", "seq", wide(v)) for i, v in enumerate(kept)]
+        program = Program(dict(read), False, written + list(zip(kept, self.kept, strict=True)))
+        for v in ordered(v for v, _ in program.copies):
+            if v.op == "matmul" and v.args[0].is_leaf("input"):
+                program.pack(v)
+                program.hoisted.append(v)
+                program.have[v.number] = Buffer(f"h{len(program.hoisted)}", "block", v.width)
+        program.finish()
+        self.forward = program
+
+    def _choose(self, gradients: list[Value | None], known: dict[int, Buffer]) -> list[Value]:
+        """Return the forward Values to keep: what is not cheap to compute from what is known."""
+        order = ordered([*self.new, *self.outputs])
+        inside = {v.number for v in order}
+        wanted = [g for g in gradients if g is not None]
+        needed = {a.number: a for v in ordered(wanted) if v.number not in inside for a in v.args}
+        needed.update({g.number: g for g in wanted})
+        sums = self._sums_below(v for k, v in needed.items() if k in inside)
+        ready, kept = set(known), []
+        for v in order:
+            from_ready = all(a.number in ready for a in v.args)
+            number = v.width == 0 and v.op not in REDUCTIONS
+            if v.number in ready or (from_ready and (v.op in CHEAP or number)):
+                ready.add(v.number)
+            elif v.number in needed or v.number in sums:
+                ready.add(v.number)
+                kept.append(v)
+        return kept
+
+    @staticmethod
+    def _sums_below(values: Iterable[Value]) -> set[int]:
+        """Return the row sums from which needed numbers (a mean, say) follow: they are kept."""
+        below: set[int] = set()
+        stack = [v for v in values if v.width == 0]
+        while stack:
+            v = stack.pop()
+            if v.op in REDUCTIONS:
+                below.add(v.number)
+            else:
+                stack.extend(a for a in v.args if a.width == 0)
+        return below
+
+    # ---- backwards -------------------------------------------------------------------------------
+
+    def _gradients(self, derivative: Derivative, batch: int) -> list[Value | None]:
+        """Return the cotangent of each leaf, summed over rows where the leaf is no rows."""
+        found: list[Value | None] = []
+        for symbol, leaf in zip(derivative.gradients, self.trace.leaves, strict=True):
+            value = None if symbol is None else self.normaliser.value(symbol)
+            if value is not None and value.rows and not self._is_rows(leaf):
+                value = self.graph.batch_sum(value, batch)
+            found.append(value)
+        return found
+
+    def _is_rows(self, leaf: Symbol) -> bool:
+        """Return whether a leaf has a row for each sequence."""
+        kinds = ("vector", "number", "matrix")
+        return leaf.entry != -1 or not any(
+            v.is_leaf(*kinds) and v["index"] == leaf.number for v in self.graph.made.values()
+        )
+
+    def _plan_backward(
+        self,
+        derivative: Derivative,
+        read: dict[int, Buffer],
+        written: list[tuple[Value, Buffer]],
+        kept: list[Value],
+        gradients: list[Value | None],
+    ) -> None:
+        have = {**read, **dict(self._numbered(written))}
+        have.update({v.number: b for v, b in zip(kept, self.kept, strict=True)})
+        count = len(self.new)
+        for i, s in enumerate(derivative.cotangents):
+            v = self.normaliser.value(s)
+            state = i < count
+            name = f"gs{i}" if state else f"gy{i - count}"
+            have[v.number] = Buffer(name, "pair" if state else "seq", wide(v), int(state))
+        program = self.backward = Program(have, True)
+        inputs = len(self.trace.inputs)
+        back = [g for g in gradients[inputs : inputs + count] if g is not None]
+        in_loop = {v.number for v in ordered(back)}
+        for i, g in enumerate(gradients):
+            name = "" if g is None else f"d{i}"
+            if inputs <= i < inputs + count:
+                name = f"gs{i - inputs}"
+                v = self.graph.const(0) if g is None else g
+                program.copies.append((v, Buffer(name, "pair", wide(self.leaves[i]))))
+            elif g is not None and i < inputs:
+                self._plan_input(program, g, Buffer(name, "seq", wide(self.leaves[i])), in_loop)
+            elif g is not None:
+                self.gradients.append(self._plan_outer(program, g, i))
+                continue
+            self.gradients.append([name] if name else [])
+        program.finish()
+
+    def _plan_input(self, program: Program, g: Value, out: Buffer, in_loop: set[int]) -> None:
+        if g.op == "matmul" and g.number not in in_loop:
+            program.pack(g)
+            program.deferred.append(Deferred("rows", g.args[0], g, out))
+        else:
+            program.copies.append((g, out))
+
+    def _plan_outer(self, program: Program, g: Value, leaf: int) -> list[str]:
+        """Return the names of the buffers whose sum is the cotangent of an outer tensor."""
+        if g.rows:
+            out = Buffer(f"d{leaf}", "fixed", wide(g))
+            program.sums.append((g, out))
+            return [out.name]
+        return [self._plan_term(program, term) for term in self._terms(g)]
+
+    @staticmethod
+    def _plan_term(program: Program, term: Value) -> str:
+        """Return the name of the buffer that a sum over rows, or an outer product, goes to."""
+        if term.op == "outer":
+            out = Buffer(f"a{term.number}", "acc", term.width, shape=term["shape"])
+            if all(d.out.name != out.name for d in program.deferred):
+                program.deferred.append(Deferred("outer", term.args[0], term.args[1], out))
+            return out.name
+        for v, known in program.sums:  # two biases beside each other have one cotangent
+            if v is term.args[0] and known.kind == "acc":
+                return known.name
+        out = Buffer(f"a{term.number}", "acc", wide(term), shape=(wide(term),))
+        program.sums.append((term.args[0], out))
+        return out.name
+
+    def _terms(self, g: Value) -> list[Value]:
+        """Return sums over rows that add up to g: factors and signs go inside them."""
+        if g.op == "add":
+            return self._terms(g.args[0]) + self._terms(g.args[1])
+        if g.op == "sub":
+            return self._terms(g.args[0]) + self._terms(self.graph.apply("neg", g.args[1]))
+        if g.op in ("batch_sum", "outer"):
+            return [g]
+        inner = [a for a in g.args if a.op in ("batch_sum", "outer", "add", "sub", "neg", "mul")]
+        scale = [a for a in g.args if a.is_const()]
+        if g.op in ("neg", "mul", "div") and len(inner) == 1 and len(inner + scale) == len(g.args):
+            return [self._inside(g, t) for t in self._terms(inner[0])]
+        raise Untraceable(f"the gradient of a tensor in the step is no sum over rows but {g.op}")
+
+    def _inside(self, g: Value, term: Value) -> Value:
+        first = self.graph.apply(g.op, *(a if a.is_const() else term.args[0] for a in g.args))
+        return self.graph.make(
+            term.op, (first, *term.args[1:]), term.rows, term.width, **term.attrs
+        )
+
+
+def columns_of(s: Symbol) -> int:
+    """Return the width of a symbol (B, width) or (B,) in memory."""
+    return s.shape[1] if len(s.shape) == 2 else 1

@@ -1,0 +1,161 @@
+"""scan: a step over time as one kernel where it can be compiled, else as the loop it means."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..engine import modes
+from ..engine.modes import current
+from ..engine.tensor import Tensor, tensor_at
+from ..ops.scan import Step, Tensors, check_inputs, step_masks, without_padding
+from . import runtime
+from .pieces import scan_in_pieces
+from .step import Trace, traced
+from .trace import Untraceable
+
+_log = logging.getLogger("tinygrad_seq")
+_noted: set[Any] = set()
+_compiled: dict[Any, Any] = {}
+"""By what a trace computes and what it is asked for: a CompiledScan, or why there is none."""
+
+
+class Unsuitable(Untraceable):
+    """Why a scan is not compiled whatever its step: where its arrays are, or what they hold."""
+
+
+def unrolled() -> Any:
+    """Return a context in which `scan` is the loop itself: each step's nodes stand in the graph."""
+    return modes.mode("unrolled", True)
+
+
+def scan(
+    step: Step,
+    inputs: Tensors,
+    state: Tensors,
+    *,
+    lengths: Any = None,
+    reverse: bool = False,
+    checkpoint_every: int | None = None,
+) -> tuple[Any, Any]:
+    """Return (final state, outputs) of `state, y = step(state, x)` over time.
+
+    step: takes the state and one slice of the inputs; returns the next state and an output. It may
+    close over any tensors, which get their gradients. It is called once or twice, on symbols, and
+    then run by one kernel over all steps: it must have no other effects. Where it cannot be
+    compiled (see `explain`), or inside `unrolled()`, it is called at every step.
+    inputs (T, B, ...), a Tensor or a tuple of Tensors (then the step gets a tuple of slices)
+    state (B, ...), a Tensor or a tuple of Tensors; returned in the same form
+    lengths (B,), integers from 0 to T: beyond its length a sequence keeps its state and its
+    outputs are 0, in both directions, so padding is invisible
+    reverse: from the last step to the first; the outputs stand at the steps they belong to
+    checkpoint_every: only the state at every so-manyth step is kept, and what lies between is
+    computed again in the backward pass: memory for time
+    outputs (T, B, ...), in the form that the step returns
+    Raises ValueError for lengths or inputs that do not fit, or for no steps at all, TypeError for
+    anything but Tensors.
+    """
+    if checkpoint_every is not None:
+        return scan_in_pieces(scan, step, inputs, state, lengths, reverse, checkpoint_every)
+    if not (current.unrolled or current.anomaly or current.tracer is not None):
+        series = inputs if isinstance(inputs, tuple) else (inputs,)
+        check_inputs(series, state)
+        try:
+            return _run(step, inputs, state, lengths, reverse)
+        except Unsuitable:
+            return ops.scan(step, inputs, state, lengths=lengths, reverse=reverse)
+        except Untraceable as why:
+            _note(step, str(why))
+    return ops.scan(step, inputs, state, lengths=lengths, reverse=reverse)
+
+
+def _note(step: Any, why: str) -> None:
+    """Nothing; says once for each step why it runs unrolled."""
+    code = getattr(getattr(step, "__func__", step), "__code__", None)
+    name = getattr(step, "__qualname__", type(step).__name__)
+    if (name, code) not in _noted:
+        _noted.add((name, code))
+        _log.warning("scan: the step %s runs unrolled: %s", name, why)
+
+
+def _run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tuple[Any, Any]:
+    several_inputs, several_state = isinstance(inputs, tuple), isinstance(state, tuple)
+    series = list(inputs) if several_inputs else [inputs]
+    states = list(state) if several_state else [state]
+    check_compilable(series, states)
+    if lengths is not None:
+        valid = step_masks(lengths, series[0])
+        series = [without_padding(valid, x) for x in series]
+        mask = valid[..., None].astype(states[0].dtype)
+        series.append(tensor_at(mask, None))
+    forms = (several_inputs, several_state, lengths is not None)
+    trace, several_outputs = trace_step(step, series, states, forms)
+    leaves = [*series, *states, *(t for t, _ in trace.outer)]
+    recording = modes.is_grad_enabled()
+    wanted = tuple([recording and t.place is not None for t in leaves])
+    key = (trace.key, wanted, reverse)
+    op = _compiled.get(key)
+    if op is None:
+        op = _compile(key, trace, lambda: trace_step(step, series, states, forms)[0])
+    if isinstance(op, Untraceable):
+        raise op
+    results = op(leaves)
+    final, outputs = tuple(results[: len(states)]), tuple(results[len(states) :])
+    return final if several_state else final[0], outputs if several_outputs else outputs[0]
+
+
+def check_compilable(series: list[Any], states: list[Any]) -> None:
+    """Nothing; raises Unsuitable unless all are of NumPy, floats of one dtype, with a batch."""
+    if not runtime.available():
+        raise Unsuitable("NUMBA_DISABLE_JIT is set, or Numba is missing")
+    tensors = [*series, *states]
+    if not all(isinstance(t, Tensor) and isinstance(t.array, np.ndarray) for t in tensors):
+        raise Unsuitable("inputs and state are not all Tensors of NumPy")
+    dtype = states[0].dtype if states else None
+    if dtype not in (np.float32, np.float64):
+        raise Unsuitable(f"the state is {dtype}, expected float32 or float64")
+    batch = states[0].shape[:1]
+    if any(h.dtype != dtype or h.shape[:1] != batch or h.ndim not in (1, 2) for h in states):
+        raise Unsuitable("the states are not all (B, width) of one dtype")
+    if any((x.dtype != dtype and x.dtype.kind != "b") or x.shape[1:2] != batch for x in series):
+        raise Unsuitable("the inputs are not all (T, B, ...) of the state's dtype")
+    if batch == (0,) or all(t.ndim - (i < len(series)) < 2 for i, t in enumerate(tensors)):
+        raise Unsuitable("there is no batch")
+
+
+def trace_step(step: Any, series: Any, states: Any, forms: Any) -> tuple[Trace, bool]:
+    """Return the trace of a step and whether it has several outputs. Raises Untraceable."""
+    try:
+        return traced(step, [t.array for t in series], [t.array for t in states], forms)
+    except Untraceable:
+        raise
+    except Exception as error:  # whatever the step makes of symbols: the loop will tell
+        raise Untraceable(f"{type(error).__name__}: {error}") from error
+
+
+def _compile(key: Any, trace: Trace, again: Any) -> Any:
+    """Return the op for a trace seen for the first time, or why there is none; remembers it."""
+    from .compiled import CompiledScan  # Numba is imported when something is compiled
+
+    try:
+        _check_repeatable(trace, again())
+        op: Any = CompiledScan(trace, key[1], key[2])
+    except Untraceable as why:
+        op = why.with_traceback(None)
+    if len(_compiled) >= 512:
+        _compiled.clear()
+    _compiled[key] = op
+    return op
+
+
+def _check_repeatable(first: Trace, second: Trace) -> None:
+    """Nothing; raises Untraceable if a step does other things when it is called again."""
+    same = first.key == second.key and all(
+        np.array_equal(a.array, b.array, equal_nan=True)
+        for (a, _), (b, _) in zip(first.outer, second.outer, strict=True)
+    )
+    if not same:
+        raise Untraceable("the step does not do the same each time it is called")

@@ -1,0 +1,96 @@
+"""A whole step, traced: its leaves, its ops in order, its results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import ops
+from ..engine.record import record
+from ..engine.tensor import Tensor, tensor_at
+from .trace import INPUT, STATE, Symbol, Tracer, Untraceable, tracing
+
+
+class Trace:
+    """A step on symbols: leaves, entries and results.
+
+    inputs, state: symbols of one slice of each input and of each part of the state
+    outer: (Tensor, symbol) of what came from outside, in the order of use; see `forget`
+    new, outputs: symbols of the next state and of the step's outputs
+    key: equal for two traces exactly if they compute the same
+    """
+
+    def __init__(self, tracer: Tracer, inputs: Any, state: Any, new: Any, outputs: Any) -> None:
+        self.entries = tracer.entries
+        self.inputs: list[Symbol] = inputs
+        self.state: list[Symbol] = state
+        self.new: list[Symbol] = new
+        self.outputs: list[Symbol] = outputs
+        self.outer: list[tuple[Any, Symbol]] = list(tracer.outer.values())
+        self.key = (
+            tuple(tracer.key),
+            tuple([s.ref for s in (*new, *outputs)]),
+            tuple([s.spec for s in (*inputs, *state)]),
+            tuple([s.spec for _, s in self.outer]),
+            len(inputs), len(state), len(outputs),
+        )  # fmt: skip
+
+    @property
+    def leaves(self) -> list[Symbol]:
+        """Inputs, state and outer tensors."""
+        return [*self.inputs, *self.state, *(symbol for _, symbol in self.outer)]
+
+    def forget(self) -> None:
+        """Nothing; lets go of the tensors from outside, for a trace that outlives its call."""
+        self.outer = [(None, symbol) for _, symbol in self.outer]
+
+    def replay(self, leaves: Sequence[Any]) -> list[Any]:
+        """Return next state and outputs, computed by the same ops from other leaves.
+
+        leaves: Tensors in the order of `leaves`
+        """
+        known = {id(s): t for s, t in zip(self.leaves, leaves, strict=True)}
+        for entry in self.entries:
+            args = tuple([known.get(id(a), a) if type(a) is Symbol else a for a in entry.args])
+            out = record(entry.op, args, entry.static)
+            known.update(zip(map(id, entry.outs), out if entry.several else (out,), strict=True))
+        return [known[id(s)] for s in (*self.new, *self.outputs)]
+
+
+def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -> tuple[Trace, Any]:
+    """Return the trace of a step, and whether it returns a tuple of outputs.
+
+    series, state: arrays of the scan, of which one slice's shape and dtype are taken
+    forms: whether the step takes a tuple of inputs; a tuple of states; a mask as last input
+    Raises Untraceable, or whatever the step raises.
+    """
+    several_inputs, several_state, masked = forms
+    inputs = [Symbol(INPUT, i, a.shape[1:], a.dtype) for i, a in enumerate(series)]
+    before = [Symbol(STATE, i, a.shape, a.dtype) for i, a in enumerate(state)]
+    xs, hs = ([tensor_at(s, None) for s in symbols] for symbols in (inputs, before))
+    mask = xs.pop() if masked else None
+    tracer = Tracer()
+    with tracing(tracer):
+        result = step(tuple(hs) if several_state else hs[0], tuple(xs) if several_inputs else xs[0])
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise Untraceable("it does not return a pair (state, output)")
+        new, several_new = _parts(result[0])
+        outputs, several_outputs = _parts(result[1])
+        if several_new != several_state or [n.shape for n in new] != [h.shape for h in hs]:
+            raise Untraceable("it returns a state of another form than the one it takes")
+        if mask is not None:
+            if any(t.ndim != 2 for t in (*new, *outputs)):
+                raise Untraceable("with lengths, states and outputs have to be (B, width)")
+            new = [ops.where(mask, n, h) for n, h in zip(new, hs, strict=True)]
+            outputs = [ops.where(mask, y, 0.0) for y in outputs]
+        new, outputs = ([tracer.lift(t)[0] for t in ts] for ts in (new, outputs))
+    if not all(isinstance(s, Symbol) for s in (*new, *outputs)):
+        raise Untraceable("it returns a number")
+    return Trace(tracer, inputs, before, new, outputs), several_outputs
+
+
+def _parts(value: Any) -> tuple[list[Any], bool]:
+    parts = list(value) if isinstance(value, tuple) else [value]
+    if not parts or not all(isinstance(p, Tensor) for p in parts):
+        raise Untraceable("it returns something else than Tensors or tuples of them")
+    return parts, isinstance(value, tuple)

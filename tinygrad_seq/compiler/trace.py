@@ -1,0 +1,232 @@
+"""Tracing: a step is run once on symbols, and the ops that it calls are written down.
+
+A `Symbol` stands where a Tensor's array stands; it has a shape and a dtype, but no numbers. While a
+`Tracer` is active, an op called with one is not computed: it becomes an entry of the tracer, and
+its shape is what the op's own forward function gives. An op called without symbols (a slice of a
+weight, say) runs as always, once; the tensor it gives enters the trace as an *outer* tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import ops
+from ..engine import modes
+from ..engine.backend import is_array, set_namespace
+from ..engine.graph import Node, Place
+from ..engine.tensor import Tensor, tensor_at
+
+if TYPE_CHECKING:
+    from ..engine.primitive import Primitive
+
+
+OUTER, INPUT, STATE, COTANGENT, ZERO = -1, -2, -3, -4, -5
+"""What stands in place of the number of an entry in the symbols that no entry made."""
+
+
+class Untraceable(Exception):  # noqa: N818 - not an error: the step runs unrolled
+    """Why a step cannot be compiled."""
+
+
+class Symbol(Tensor):
+    """A value that is not known yet: a leaf of the trace, or output `number` of an entry.
+
+    entry: the position in `Tracer.entries` of what made it; for a leaf OUTER, INPUT, STATE, ...
+    """
+
+    __slots__ = ("dtype", "entry", "number", "ref", "shape", "spec")
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def __init__(self, entry: int, number: int, shape: tuple[int, ...], dtype: Any) -> None:
+        self.entry, self.number = entry, number
+        self.shape, self.dtype = shape, dtype
+        self.ref, self.spec = (entry, number), (shape, dtype.char)
+        self.place = self.grad = None
+
+    @property
+    def array(self) -> Symbol:
+        """The symbol itself: rules that look at a tensor's array trace on."""
+        return self
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def item(self) -> float:
+        """Never return: a value is asked for that is not known yet. Raises Untraceable."""
+        raise Untraceable("the step looks at a value, which differs from one time to the next")
+
+    tolist = numpy = item  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"%{self.entry}.{self.number} {self.dtype}{self.shape}"
+
+
+class _Namespace:
+    """What rules take from the array library of a symbol: the ops of those names."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(ops, name)
+
+    @staticmethod
+    def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
+        """Return zeros that the tracer knows to be zeros."""
+        return Symbol(ZERO, 0, tuple(shape), np.dtype(dtype))
+
+
+set_namespace(Symbol, _Namespace())
+
+
+class Entry:
+    """One op that was called: its arguments (Symbols, numbers, frozen options) and results."""
+
+    __slots__ = ("args", "op", "outs", "several", "static")
+
+    def __init__(
+        self,
+        op: Primitive,
+        args: tuple[Any, ...],
+        static: dict[str, Any],
+        outs: tuple[Symbol, ...],
+        several: bool,
+    ) -> None:
+        self.op, self.args, self.static = op, args, static
+        self.outs, self.several = outs, several
+
+
+class Tracer:
+    """Writes down the ops that are called with symbols.
+
+    entries: in the order of the calls
+    outer: the Tensors (or arrays) from outside that they were called with, by identity
+    recording: whether nodes are made too, so that the trace can be differentiated
+    """
+
+    def __init__(self, recording: bool = False) -> None:
+        self.entries: list[Entry] = []
+        self.key: list[Any] = []
+        self.outer: dict[Any, tuple[Any, Symbol]] = {}
+        self.recording = recording
+
+    def __call__(self, op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """Return what the op gives as Tensors of symbols; None if no argument is a symbol."""
+        for a in args:
+            if isinstance(a, Tensor) and type(a.array) is Symbol:
+                break
+        else:
+            return None
+        values: list[Any] = []
+        parents: list[Place | None] = []
+        key, bit = 0, 1
+        for a in args:
+            place = None
+            if isinstance(a, Tensor) or is_array(a):
+                a, place = self.lift(a)
+                if place is not None:
+                    key |= bit
+            elif isinstance(a, np.generic):
+                a = a.item()
+            values.append(a)
+            parents.append(place)
+            bit <<= not op.variadic
+        outs, several = self._write(op, tuple(values), static)
+        node = None
+        if key and self.recording and op.mask:
+            node = _node(op, key | bit, parents, values, static, outs if several else outs[0])
+        if not several:
+            return tensor_at(outs[0], None if node is None else (node, 0))
+        return tuple([tensor_at(o, None if node is None else (node, o.number)) for o in outs])
+
+    def lift(self, a: Any) -> tuple[Any, Place | None]:
+        """Return a Tensor's (or array's) symbol, with its place; a number if it is but one."""
+        array = a.array if isinstance(a, Tensor) else a
+        if type(array) is Symbol:
+            return array, a.place
+        place = a.place if isinstance(a, Tensor) else None
+        if array.ndim == 0 and place is None and isinstance(array, np.ndarray):
+            return array.item(), None
+        found = self.outer.get((id(array), place))
+        if found is None:
+            symbol = Symbol(OUTER, len(self.outer), array.shape, array.dtype)
+            found = self.outer[id(array), place] = (tensor_at(array, place), symbol)
+        return found[1], None
+
+    def _write(
+        self, op: Primitive, values: tuple[Any, ...], static: dict[str, Any]
+    ) -> tuple[tuple[Symbol, ...], bool]:
+        specs, refs = [], []
+        for v in values:
+            symbolic = type(v) is Symbol
+            specs.append(v.spec if symbolic else freeze(v))
+            refs.append(v.ref if symbolic else specs[-1])
+        frozen = tuple([(k, freeze(v)) for k, v in static.items()]) if static else ()
+        forms, several = _result(op, tuple(specs), frozen, values, static)
+        number = len(self.entries)
+        outs = tuple([Symbol(number, i, s, d) for i, (s, d) in enumerate(forms)])
+        self.entries.append(Entry(op, values, static, outs, several))
+        self.key.append((op.name, tuple(refs), frozen))
+        return outs, several
+
+
+def _node(
+    op: Primitive, key: int, parents: list[Any], values: list[Any], static: dict[str, Any], out: Any
+) -> Node | None:
+    """Return the tape's node for an op on symbols, as `record` makes it; None without rules."""
+    plan = op.plans.get(key) or op.plan(key)
+    if not plan.rules:
+        return None
+    several = isinstance(out, tuple)
+    shapes = tuple([o.shape for o in out]) if several else (out.shape,)
+    return Node(op, parents, plan.gather([*values, static, out]), plan, shapes, several)
+
+
+_PLAIN = frozenset({int, float, bool, str, type(None), type(Ellipsis), type})
+
+
+def freeze(value: Any) -> Any:
+    """Return an option of an op as something that can be compared. Raises Untraceable."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return (kind, value) if value == value else "nan"
+    if isinstance(value, slice):
+        return "slice", value.start, value.stop, value.step
+    if isinstance(value, (tuple, list)):
+        return tuple([freeze(v) for v in value])
+    if isinstance(value, np.dtype):
+        return value.str
+    raise Untraceable(f"an op has an option of type {kind.__name__}")
+
+
+_results: dict[Any, tuple[list[tuple[tuple[int, ...], Any]], bool]] = {}
+
+
+def _result(
+    op: Primitive, specs: Any, frozen: Any, values: Sequence[Any], static: dict[str, Any]
+) -> tuple[list[tuple[tuple[int, ...], Any]], bool]:
+    """Return shapes and dtypes of what the op gives, by asking its forward function, once."""
+    key = (op.name, specs, frozen)
+    found = _results.get(key)
+    if found is None:
+        zeros = [np.zeros(v.shape, v.dtype) if type(v) is Symbol else v for v in values]
+        with np.errstate(all="ignore"):
+            out = op.forward(*zeros, **static)
+        several = isinstance(out, tuple)
+        forms = [(np.shape(o), np.asarray(o).dtype) for o in (out if several else (out,))]
+        if len(_results) > 10_000:
+            _results.clear()
+        found = _results[key] = (forms, several)
+    return found
+
+
+@contextmanager
+def tracing(tracer: Tracer) -> Iterator[Tracer]:
+    """Make this tracer the one that ops are written down by, in this thread."""
+    with modes.mode("tracer", tracer):
+        yield tracer

@@ -1,0 +1,294 @@
+"""Column loops: explicit vectors of floats as Numba intrinsics; memory and functions by address.
+
+Explicit vectors stand in place of LLVM's auto-vectoriser: no alias checks, no scalar remainder,
+and no fast-math flag but `contract`, which joins a product and a sum into one operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numba
+from llvmlite import ir
+from numba.extending import intrinsic
+
+from .functions import CONTRACT, FUNCTIONS
+from .processor import BYTES
+
+types: Any = numba.types  # Numba annotates parts of itself only
+cgutils: Any = numba.core.cgutils
+Value: TypeAlias = Any
+"""An LLVM value: llvmlite has no types of its own for a checker to read."""
+
+I64, I32 = ir.IntType(64), ir.IntType(32)
+REDUCTIONS = {"sum": 0.0, "max": float("-inf")}
+"""What goes along a row, and what it starts from."""
+
+
+class Vectors:
+    """Writes operations on vectors of `dtype` ("f4" or "f8"), `width` bytes long, at a builder.
+
+    A mask is a vector of bits: in lanes without one, nothing is read and nothing is written.
+    """
+
+    def __init__(self, builder: Any, dtype: str, width: int = BYTES) -> None:
+        self.builder, self.size, self.width = builder, int(dtype[1]), width
+        self.lanes = width // self.size
+        self.scalar = ir.FloatType() if self.size == 4 else ir.DoubleType()
+        self.type = ir.VectorType(self.scalar, self.lanes)
+        self.integers = ir.VectorType(ir.IntType(8 * self.size), self.lanes)
+        self.bits_of_mantissa, self.bias = (23, 127) if self.size == 4 else (52, 1023)
+
+    def constant(self, x: float) -> Value:
+        """x in every lane."""
+        return ir.Constant(self.type, [float(x)] * self.lanes)
+
+    def integer(self, i: int) -> Value:
+        """The integer i in every lane, as wide as the float."""
+        return ir.Constant(self.integers, [i] * self.lanes)
+
+    def splat(self, x: Value) -> Value:
+        """The scalar x in every lane."""
+        kind = ir.VectorType(x.type, self.lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
+        first = self.builder.insert_element(undefined, x, ir.Constant(I32, 0))
+        zeros = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(first, undefined, zeros)
+
+    def call(self, name: str, result: Any, args: Sequence[Value]) -> Value:
+        """What the LLVM intrinsic of this name returns."""
+        kind = ir.FunctionType(result, [a.type for a in args])
+        return self.builder.call(
+            cgutils.get_or_insert_function(self.builder.module, kind, name), args
+        )
+
+    def elementwise(self, name: str, *args: Value) -> Value:
+        """What llvm.NAME returns for vectors of this type."""
+        return self.call(f"llvm.{name}.v{self.lanes}f{8 * self.size}", self.type, args)
+
+    def fma(self, x: Value, y: Value, z: Value) -> Value:
+        """x · y + z, rounded once where the processor can."""
+        return self.elementwise("fmuladd", x, y, z)
+
+    def compare(self, sign: str, x: Value, y: Value) -> Value:
+        """Lanes where x SIGN y; never where either is NaN, but for "!="."""
+        compare = self.builder.fcmp_unordered if sign == "!=" else self.builder.fcmp_ordered
+        return compare(sign, x, y)
+
+    def choose(self, sign: str, x: Value, y: Value, then: Value, otherwise: Value) -> Value:
+        """`then` where x SIGN y, `otherwise` elsewhere."""
+        return self.builder.select(self.compare(sign, x, y), then, otherwise)
+
+    def polynomial(self, x: Value, coefficients: Sequence[float]) -> Value:
+        """The polynomial at x; coefficients from the highest power down."""
+        total = self.constant(coefficients[0])
+        for c in coefficients[1:]:
+            total = self.fma(total, x, self.constant(c))
+        return total
+
+    def times_power_of_two(self, x: Value, n: Value) -> Value:
+        """x · 2 to the n, rounded once, in one operation that AVX-512 alone has."""
+        every = ir.Constant(ir.IntType(self.lanes), -1)
+        name = f"llvm.x86.avx512.mask.scalef.p{'s' if self.size == 4 else 'd'}.512"
+        current_rounding = ir.Constant(I32, 4)
+        return self.call(name, self.type, [x, n, x, every, current_rounding])
+
+    # ---- memory ----------------------------------------------------------------------------------
+
+    def at(self, base: Value, j: Value) -> Value:
+        """Pointer to a vector, j elements after the address base."""
+        offset = self.builder.mul(j, ir.Constant(I64, self.size))
+        return self.builder.inttoptr(self.builder.add(base, offset), self.type.as_pointer())
+
+    def mask(self, n: Value) -> Value:
+        """The lanes below n, an int64."""
+        ramp = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
+        return self.builder.icmp_signed("<", ramp, self.splat(n))
+
+    def load(self, pointer: Value, mask: Value | None = None) -> Value:
+        """The vector at a pointer that is aligned as its elements are; 0 outside the mask."""
+        if mask is None:
+            value = self.builder.load(pointer)
+            value.align = self.size
+            return value
+        name = f"llvm.masked.load.v{self.lanes}f{8 * self.size}.p0"
+        args = [pointer, ir.Constant(I32, self.size), mask, self.constant(0)]
+        return self.call(name, self.type, args)
+
+    def store(self, value: Value, pointer: Value, mask: Value | None = None) -> None:
+        """Nothing; afterwards the value stands at the pointer, in the lanes of the mask."""
+        if mask is None:
+            self.builder.store(value, pointer).align = self.size
+            return
+        name = f"llvm.masked.store.v{self.lanes}f{8 * self.size}.p0"
+        self.call(name, ir.VoidType(), [value, pointer, ir.Constant(I32, self.size), mask])
+
+    def join(self, name: str, x: Value, y: Value) -> Value:
+        """x + y for a "sum"; for a "max" the larger, NaN where either is. Scalars or vectors."""
+        if name == "sum":
+            return self.builder.fadd(x, y, flags=CONTRACT)
+        larger = self.builder.fcmp_ordered(">", x, y)
+        nan = self.builder.fcmp_unordered("uno", x, x)
+        return self.builder.select(self.builder.or_(larger, nan), x, y)
+
+    def prefetch(self, base: Value, j: Value) -> None:
+        """Nothing; asks for the cache line j elements after the address base."""
+        to_read_again = [ir.Constant(I32, i) for i in (0, 3, 1)]
+        self.call("llvm.prefetch.p0", ir.VoidType(), [self.at(base, j), *to_read_again])
+
+    def total(self, value: Value, name: str = "sum") -> Value:
+        """The sum (or "max") of all lanes, joined in pairs."""
+        parts = [
+            self.builder.extract_element(value, ir.Constant(I32, i)) for i in range(self.lanes)
+        ]
+        while len(parts) > 1:
+            parts = [self.join(name, *parts[i : i + 2]) for i in range(0, len(parts), 2)]
+        return parts[0]
+
+
+class _Columns:
+    """One column loop being written: the values known so far, by the instruction's position."""
+
+    def __init__(self, vectors: Vectors, code: Sequence[tuple[Any, ...]], args: Any) -> None:
+        self.vectors, self.builder, self.code = vectors, vectors.builder, code
+        self.pointers, self.scalars, self.n = args
+        self.known: dict[int, Value] = {}
+        self.totals = {
+            i: cgutils.alloca_once_value(self.builder, vectors.constant(REDUCTIONS[name]))
+            for i, (name, *_) in enumerate(code)
+            if name in REDUCTIONS
+        }
+
+    def write(self) -> list[Value]:
+        """The sums; afterwards whole vectors and the masked rest are written."""
+        builder, lanes = self.builder, self.vectors.lanes
+        fixed = self.constant_instructions()
+        for i in fixed:
+            self.instruction(i, None, None)
+        varying = [i for i in range(len(self.code)) if i not in fixed]
+        zero, step = ir.Constant(I64, 0), ir.Constant(I64, lanes)
+        whole = builder.and_(self.n, ir.Constant(I64, -lanes))
+        with cgutils.for_range_slice(builder, zero, whole, step, inc=True) as (j, _):
+            for i in varying:
+                self.instruction(i, j, None)
+        with builder.if_then(builder.icmp_signed("<", whole, self.n)):
+            mask = self.vectors.mask(builder.sub(self.n, whole))
+            for i in varying:
+                self.instruction(i, whole, mask)
+        return [
+            self.vectors.total(builder.load(total), self.code[i][0])
+            for i, total in self.totals.items()
+        ]
+
+    def constant_instructions(self) -> list[int]:
+        """Positions of what is the same in every column."""
+        found: list[int] = []
+        for i, (name, *operands) in enumerate(self.code):
+            own = name not in ("load", "store", "accumulate", *REDUCTIONS)
+            if name in ("scalar", "const") or (own and all(a in found for a in operands)):
+                found.append(i)
+        return found
+
+    def instruction(self, i: int, j: Value, mask: Value | None) -> None:
+        """Nothing; afterwards instruction i is written for the columns from j on."""
+        vectors, known = self.vectors, self.known
+        name, *operands = self.code[i]
+        if name == "load":
+            known[i] = vectors.load(vectors.at(self.pointers[operands[0]], j), mask)
+        elif name == "scalar":
+            known[i] = vectors.splat(self.scalars[operands[0]])
+        elif name == "const":
+            known[i] = vectors.constant(operands[0])
+        elif name in ("store", "accumulate"):
+            pointer = vectors.at(self.pointers[operands[0]], j)
+            value = known[operands[1]]
+            if name == "accumulate":
+                value = self.builder.fadd(vectors.load(pointer, mask), value, flags=CONTRACT)
+            vectors.store(value, pointer, mask)
+        elif name in REDUCTIONS:
+            value = known[operands[0]]
+            if mask is not None:
+                value = self.builder.select(mask, value, vectors.constant(REDUCTIONS[name]))
+            before = self.builder.load(self.totals[i])
+            self.builder.store(vectors.join(name, before, value), self.totals[i])
+        else:
+            known[i] = FUNCTIONS[name](vectors, *(known[a] for a in operands))
+
+
+def column_loop(dtype: str, code: Sequence[tuple[Any, ...]], width: int = BYTES) -> Any:
+    """Return an intrinsic (pointers, scalars, n) -> sums that runs the code on n columns.
+
+    An instruction refers to earlier ones by position: ("load", p) ("scalar", s) ("const", x)
+    (function, i, ...) ("store", p, i) ("accumulate", p, i) ("sum", i) ("max", i), with p and s
+    positions in pointers (addresses) and scalars. Functions are those of `functions.FUNCTIONS`.
+    """
+    sums = sum(1 for instruction in code if instruction[0] in REDUCTIONS)
+    number = types.float32 if dtype == "f4" else types.float64
+
+    def loop(typing_context: Any, pointers: Any, scalars: Any, n: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            unpacked = [
+                cgutils.unpack_tuple(builder, value) if len(kind) else []
+                for kind, value in zip(signature.args[:2], args[:2], strict=True)
+            ]
+            columns = _Columns(Vectors(builder, dtype, width), code, (*unpacked, args[2]))
+            results = columns.write()
+            return cgutils.pack_array(builder, results) if sums else context.get_dummy_value()
+
+        result = types.UniTuple(number, sums) if sums else types.void
+        return result(pointers, scalars, n), generate
+
+    return intrinsic(loop)
+
+
+# ---- raw memory and functions by address ---------------------------------------------------------
+
+
+def _raw(result: Any, args: Sequence[Any], write: Callable[..., Any]) -> Any:
+    """Return an intrinsic of these types whose code `write(builder, *values)` writes."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        written = write(builder, *values)
+        return context.get_dummy_value() if result == types.void else written
+
+    signature = result(*args)
+    if len(args) == 1:
+        return intrinsic(lambda typing_context, address: (signature, generate))
+    return intrinsic(lambda typing_context, address, second: (signature, generate))
+
+
+def _get(kind: Any) -> Callable[..., Any]:
+    return lambda builder, address: builder.load(builder.inttoptr(address, kind.as_pointer()))
+
+
+def _put(kind: Any) -> Callable[..., Any]:
+    pointer = kind.as_pointer()
+    return lambda builder, address, x: builder.store(x, builder.inttoptr(address, pointer))
+
+
+get_f4 = _raw(types.float32, [types.int64], _get(ir.FloatType()))
+get_f8 = _raw(types.float64, [types.int64], _get(ir.DoubleType()))
+put_f4 = _raw(types.void, [types.int64, types.float32], _put(ir.FloatType()))
+put_f8 = _raw(types.void, [types.int64, types.float64], _put(ir.DoubleType()))
+word = _raw(
+    types.int64,
+    [types.int64, types.int64],
+    lambda b, base, i: b.load(b.gep(b.inttoptr(base, I64.as_pointer()), [i])),
+)
+"""word(base, i): the i-th int64 of a table at address base."""
+
+
+def _call(typing_context: Any, function: Any, args: Any) -> Any:
+    """Call a compiled function by address; all arguments int64, nothing linked per caller."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        words = cgutils.unpack_tuple(builder, values[1])
+        kind = ir.FunctionType(ir.VoidType(), [I64] * len(words))
+        builder.call(builder.inttoptr(values[0], kind.as_pointer()), words)
+        return context.get_dummy_value()
+
+    return types.void(function, args), generate
+
+
+call = intrinsic(_call)
