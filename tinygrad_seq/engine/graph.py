@@ -40,10 +40,13 @@ class Op(Protocol):
 class Node:
     """One application of an op, or (with no op) a leaf: a tensor that gradients are asked for."""
 
-    __slots__ = (
-        "age", "hooks", "kept", "leaf", "line", "op", "parents", "plan", "seals", "several",
-        "shapes",
-    )  # fmt: skip
+    # What few nodes have is in `__dict__`, which Python makes only for those.
+    __slots__ = ("__dict__", "age", "kept", "op", "parents", "plan", "several", "shapes")
+
+    hooks: dict[int, dict[object, Hook]] | None = None
+    seals: list[int | None] | None = None
+    line: str | None = None
+    leaf: weakref.ref[Any] | None = None
 
     def __init__(
         self,
@@ -61,10 +64,6 @@ class Node:
         self.shapes = shapes  # one per output
         self.several = several  # whether the op returns a tuple, be it of one output
         self.age = next(ages)
-        self.hooks: dict[int, dict[object, Hook]] | None = None
-        self.seals: list[int | None] | None = None
-        self.line: str | None = None
-        self.leaf: weakref.ref[Any] | None = None
 
 
 class LazyCotangent:
@@ -116,12 +115,12 @@ def backpropagate(
         leading = _leading_to(ends, nodes)
         wanted = leading.union(place[0] for place in ends)
     results: dict[Place, Any] = {}
-    take, add = cotangents.sums.pop, cotangents.add
+    sums, add, check = cotangents.sums, cotangents.add, modes.current.anomaly
     with modes.mode("recording", create_graph), modes.mode("lending", False):
         for node in nodes:
             if wanted is not None and node not in wanted:
                 continue
-            g = _take_several(node, take) if node.several else take((node, 0), None)
+            g = _take_several(node, sums.pop) if node.several else sums.pop((node, 0), None)
             if g is None:
                 continue
             is_end = node.op is None or node.age <= since
@@ -129,11 +128,18 @@ def backpropagate(
                 g = _run_hooks(node, g)
             if is_end or ends is not None:
                 _collect(node, g, ends, results)
-            if not is_end and (leading is None or node in leading):
-                for place, gx in _pull(node, g, wanted, create_graph):
+            if is_end or not (leading is None or node in leading):
+                continue
+            pulled = _pull(node, g, wanted, create_graph)
+            if check:
+                _check_finite(node, pulled)
+            for place, gx in pulled:
+                if place in sums:
                     add(place, gx)
-                if not retain_graph:
-                    node.kept = None
+                else:
+                    sums[place] = gx
+            if not retain_graph:
+                node.kept = None
     return results
 
 
@@ -196,10 +202,7 @@ def _pull(
         g = _complete(g, node.shapes)
     elif isinstance(g, LazyCotangent):
         g = g.dense()
-    pulled = op.pull(node, g, wanted, create_graph)
-    if modes.current.anomaly:
-        _check_finite(node, pulled)
-    return pulled
+    return op.pull(node, g, wanted, create_graph)
 
 
 def _check_finite(node: Node, pulled: list[tuple[Place, Any]]) -> None:

@@ -99,7 +99,7 @@ def fit(g: Any, place: Place) -> Any:
         return g
     lead = g.ndim - len(shape)
     if g.shape[lead:] == shape:
-        return g.sum(axis=tuple(range(lead)))
+        return g.sum(axis=0 if lead == 1 else tuple(range(lead)))
     axes = (*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 != g.shape[i + lead]))
     return g.sum(axis=axes, keepdims=True).reshape(shape)
 
