@@ -6,6 +6,7 @@ from tinygrad_seq import nn, ops, optim
 
 from . import data, decode, nn, ops, optim, testing, train
 from .compiler.explain import explain
+from .compiler.runtime import get_num_threads, set_num_threads
 from .compiler.scan import scan, unrolled
 from .engine.backend import Backend, backend, register_backend, use_backend
 from .engine.checkpoint import checkpoint
@@ -31,6 +32,7 @@ __all__ = [
     "enable_grad",
     "explain",
     "from_dlpack",
+    "get_num_threads",
     "grad",
     "is_grad_enabled",
     "load",
@@ -46,6 +48,7 @@ __all__ = [
     "save",
     "save_checkpoint",
     "scan",
+    "set_num_threads",
     "tensor",
     "testing",
     "train",
