@@ -27,9 +27,10 @@ format: $(VENV)/.test
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(VENV)/.examples  ## the figures of benchmarks/README.md (leave the machine alone meanwhile)
+bench: $(VENV)/.examples  ## figures of benchmarks/README.md, minutes (leave the machine alone meanwhile)
 	$(BIN)/python benchmarks/node_cost.py
 	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/recurrent.py --rounds 9
 
 wheel: $(VENV)/.test  ## build the wheel, install it into an empty environment elsewhere, train there
 	BIN=$(abspath $(BIN)) PYTHON=$(PYTHON) bash .ci/wheel
