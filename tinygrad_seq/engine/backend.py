@@ -88,6 +88,22 @@ def known_backends() -> list[str]:
     return list(_makers)
 
 
+def floating_dtype(target: Any) -> np.dtype[Any]:
+    """Return the dtype that `.to(target)` asks for, where target is no backend's name.
+
+    Raises ValueError for what is no dtype, TypeError for one that is not floating.
+    """
+    try:
+        dtype: np.dtype[Any] = np.dtype(target)
+    except TypeError as error:
+        raise ValueError(
+            f"to: {target!r} is neither a dtype nor one of {known_backends()}"
+        ) from error
+    if dtype.kind != "f":
+        raise TypeError(f"to: dtype is {dtype}, expected a floating one (see astype)")
+    return dtype
+
+
 def backend_of(array: Array) -> Backend:
     """Return the backend that this array belongs to; NumPy's for Python and NumPy scalars.
 

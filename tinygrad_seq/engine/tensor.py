@@ -10,6 +10,7 @@ import numpy as np
 from .backend import (
     Array,
     backend_of,
+    floating_dtype,
     is_array,
     known_backends,
 )
@@ -191,15 +192,7 @@ class Tensor(Operators):
         """
         if isinstance(target, str) and target in known_backends():
             return self.to_backend(target)
-        try:
-            dtype = np.dtype(target)
-        except TypeError as error:
-            raise ValueError(
-                f"to: {target!r} is neither a dtype nor one of {known_backends()}"
-            ) from error
-        if dtype.kind != "f":
-            raise TypeError(f"to: dtype is {dtype}, expected a floating one (see astype)")
-        return self.astype(dtype)
+        return self.astype(floating_dtype(target))
 
     def __len__(self) -> int:
         if self.ndim == 0:

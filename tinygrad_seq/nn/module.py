@@ -7,7 +7,15 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..engine.backend import Array, backend_of, convert, get_backend, is_array, known_backends
+from ..engine.backend import (
+    Array,
+    backend_of,
+    convert,
+    floating_dtype,
+    get_backend,
+    is_array,
+    known_backends,
+)
 from ..engine.tensor import Tensor, tensor_at
 from ..engine.writes import written
 
@@ -200,14 +208,7 @@ class Module:
             backend = get_backend(target)
             self._convert(lambda array: convert(array, backend))
             return self
-        try:
-            dtype = np.dtype(target)
-        except TypeError as error:
-            raise ValueError(
-                f"to: {target!r} is neither a dtype nor one of {known_backends()}"
-            ) from error
-        if dtype.kind != "f":
-            raise TypeError(f"to: dtype is {dtype}, expected a floating one")
+        dtype = floating_dtype(target)
         self._convert(lambda array: array.astype(dtype))
         return self
 
