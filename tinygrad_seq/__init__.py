@@ -6,7 +6,6 @@ from tinygrad_seq import nn, ops, optim
 
 from . import data, decode, nn, ops, optim, testing, train
 from .compiler.explain import explain
-from .compiler.runtime import get_num_threads, set_num_threads
 from .compiler.scan import scan, unrolled
 from .engine.backend import Backend, backend, register_backend, use_backend
 from .engine.checkpoint import checkpoint
@@ -15,6 +14,7 @@ from .engine.gradients import grad
 from .engine.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad
 from .engine.random import Generator, default_generator, manual_seed
 from .engine.tensor import Tensor
+from .machine.runtime import get_num_threads, set_num_threads
 from .serialize import load, load_checkpoint, load_metadata, save, save_checkpoint
 
 __version__ = "0.1.0"

@@ -5,7 +5,7 @@ import pytest
 from compiled_cells import CELLS, make
 
 import tinygrad_seq as tg
-from tinygrad_seq.compiler import runtime
+from tinygrad_seq.machine import runtime
 
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
 

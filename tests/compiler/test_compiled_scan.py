@@ -9,7 +9,7 @@ from compiled_cells import CELLS, make
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops
-from tinygrad_seq.compiler import runtime
+from tinygrad_seq.machine import runtime
 from tinygrad_seq.testing import check_grads
 
 pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import products, runtime
+from ..machine import products, runtime
 from .lower import FIXED, Source, is_private
 from .plan import Plan, columns_of
 from .program import Buffer, Program, wide

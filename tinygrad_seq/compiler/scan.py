@@ -11,8 +11,8 @@ from .. import ops
 from ..engine import modes
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
+from ..machine import runtime
 from ..ops.scan import Step, Tensors, check_inputs, step_masks, without_padding
-from . import runtime
 from .pieces import scan_in_pieces
 from .step import Trace, traced
 from .trace import Untraceable

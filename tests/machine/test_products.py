@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygrad_seq.compiler import runtime
+from tinygrad_seq.machine import runtime
 
 pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
 if runtime.available():
-    from tinygrad_seq.compiler import products
-    from tinygrad_seq.compiler.processor import BYTES, PROCESSOR, REGISTERS
+    from tinygrad_seq.machine import products
+    from tinygrad_seq.machine.processor import BYTES, PROCESSOR, REGISTERS
 
 DTYPES = ["f4", "f8"]
 sizes = st.integers(1, 75)
@@ -112,8 +112,8 @@ def test_narrower_vectors_compute_the_same(width):
         pytest.skip("this processor has none of them")
     source = f"""
 from numba import cfunc
-from tinygrad_seq.compiler.products import micro_kernel
-from tinygrad_seq.compiler.vectors import word
+from tinygrad_seq.machine.products import micro_kernel
+from tinygrad_seq.machine.vectors import word
 kernel = micro_kernel("f4", 5, 2, {width})
 
 @cfunc("void(int64,int64,int64,int64,int64)", cache=True)

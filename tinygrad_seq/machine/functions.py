@@ -1,7 +1,7 @@
 """Elementwise functions on vectors of float32 and float64, by the names of `tinygrad_seq.ops`.
 
 NaN and Inf pass through as in NumPy: nothing here carries a flag that assumes them away. Errors are
-in units in the last place (ulp) of the result, the largest that `tests/compiler/test_functions.py`
+in units in the last place (ulp) of the result, the largest that `tests/machine/test_functions.py`
 finds over the whole range, float32 / float64.
 """
 

@@ -5,14 +5,14 @@ import re
 
 import numpy as np
 import pytest
-from compiler_columns import Columns
+from machine_columns import Columns
 
-from tinygrad_seq.compiler import runtime
+from tinygrad_seq.machine import runtime
 
 pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
 if runtime.available():
-    from tinygrad_seq.compiler.functions import FUNCTIONS
-    from tinygrad_seq.compiler.processor import BYTES
+    from tinygrad_seq.machine.functions import FUNCTIONS
+    from tinygrad_seq.machine.processor import BYTES
 else:
     FUNCTIONS, BYTES = {}, 16
 

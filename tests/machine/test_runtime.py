@@ -10,14 +10,14 @@ import warnings
 import numpy as np
 import pytest
 
-from tinygrad_seq.compiler import memory, runtime
+from tinygrad_seq.machine import memory, runtime
 
 needs_numba = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
 
 COUNT = '''\
 """Adds 1 + first to out[k]; table: its address."""
 from numba import cfunc
-from tinygrad_seq.compiler.vectors import get_f8, put_f8, word
+from tinygrad_seq.machine.vectors import get_f8, put_f8, word
 
 @cfunc("void(int64,int64,int64,int64,int64)", cache=True)
 def count(k, table, n, first, last):
@@ -130,7 +130,7 @@ def test_mistakes_in_the_source_are_raised(folder):
 def test_two_processes_compile_at_once(folder):
     program = f"""
     import numpy as np
-    from tinygrad_seq.compiler import runtime
+    from tinygrad_seq.machine import runtime
     out = np.zeros(2)
     table = np.array([out.ctypes.data])
     function = runtime.load({COUNT!r}).count.address
@@ -163,7 +163,7 @@ def test_blocks_wait_for_each_other(folder):
     """pack, then steps and products of block after block, backwards."""
     source = '''\
 from numba import cfunc
-from tinygrad_seq.compiler.vectors import get_f8, put_f8, word
+from tinygrad_seq.machine.vectors import get_f8, put_f8, word
 
 @cfunc("void(int64,int64,int64,int64,int64)", cache=True)
 def step(k, table, n, first, last):
@@ -210,7 +210,7 @@ def test_threads_of_python_may_run_kernels_at_once():
 def test_forked_child_does_not_hang(layer):
     program = f"""
     import os, numpy as np
-    from tinygrad_seq.compiler import runtime
+    from tinygrad_seq.machine import runtime
 
     def count():
         out = np.zeros(4)

@@ -1,0 +1,1 @@
+"""The processor: vectors, functions on them, products, threads, memory; it knows no steps."""
