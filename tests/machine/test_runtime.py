@@ -144,7 +144,7 @@ def test_two_processes_compile_at_once(folder):
 
 
 def test_definitions_run_where_nothing_is_compiled():
-    program = "from tinygrad_seq.compiler import runtime; print(runtime.available())"
+    program = "from tinygrad_seq.machine import runtime; print(runtime.available())"
     assert in_process(program, NUMBA_DISABLE_JIT="1") == "False"
 
 
