@@ -52,6 +52,26 @@ def test_modules_and_children():
     assert list(module.children()) == children
 
 
+def test_module_may_hold_what_holds_it():
+    module = Nested()
+    module.block.owner = module
+    assert [name for name, _ in module.named_modules()][:2] == ["", "block"]
+    assert list(module.state_dict()) == NAMES
+    assert module.num_parameters() == 21
+    assert "owner: ..." in repr(module)
+    module.eval()
+    assert not module.block.training
+
+
+def test_modules_shared_at_every_level_are_walked_once():
+    module = nn.Linear(1, 1)
+    for _ in range(60):  # 2 to the 60 paths
+        module = nn.Sequential(module, module)
+    assert len(list(module.modules())) == 61
+    assert module.num_parameters() == 2
+    assert len(list(module.eval().parameters())) == 2
+
+
 def test_attributes_set_and_removed_later_count():
     module = Nested()
     module.third = scalar()

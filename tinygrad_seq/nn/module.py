@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from reprlib import recursive_repr
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -78,17 +79,20 @@ class Module:
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield (dotted name, module) for this module ("") and all inside it, each once."""
-        seen: set[int] = set()
-        for name, module in self._modules(prefix):
-            if id(module) not in seen:
-                seen.add(id(module))
-                yield name, module
+        return self._modules(prefix, set(), once=True)
 
-    def _modules(self, prefix: str) -> Iterator[tuple[str, Module]]:
+    def _modules(self, prefix: str, met: set[int], once: bool) -> Iterator[tuple[str, Module]]:
+        """Yield (dotted name, module), each once, or under each of its names.
+
+        met: modules not to enter again: all seen so far, or those that this one stands in
+        """
+        met.add(id(self))
         yield prefix, self
         for name, member in self.members():
-            if isinstance(member, Module):
-                yield from member._modules(_joined(prefix, name))
+            if isinstance(member, Module) and id(member) not in met:
+                yield from member._modules(_joined(prefix, name), met, once)
+        if not once:
+            met.remove(id(self))
 
     def modules(self) -> Iterator[Module]:
         """Yield this module and all inside it, each once."""
@@ -113,7 +117,7 @@ class Module:
     ) -> Iterator[tuple[str, Parameter]]:
         """Yield (dotted name, parameter), in order of definition; a shared one once, if asked."""
         seen: set[int] = set()
-        for module_name, module in self._modules(prefix):
+        for module_name, module in self._modules(prefix, set(), remove_duplicate):
             for name, member in module.members():
                 if isinstance(member, Parameter) and not (remove_duplicate and id(member) in seen):
                     seen.add(id(member))
@@ -224,6 +228,7 @@ class Module:
         """Return what stands in this module's parentheses in its repr."""
         return ""
 
+    @recursive_repr()
     def __repr__(self) -> str:
         total = self.num_parameters()
         head = f"{type(self).__name__}({self.describe()})"

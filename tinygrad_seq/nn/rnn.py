@@ -89,8 +89,8 @@ class _RNNBase(Module):
         found = self._cell_of(name) if "stack" in vars(self) else None
         setattr(*found, value) if found is not None else super().__setattr__(name, value)
 
-    def _modules(self, prefix: str) -> Iterator[tuple[str, Module]]:
-        yield from super()._modules(prefix)
+    def _modules(self, prefix: str, met: set[int], once: bool) -> Iterator[tuple[str, Module]]:
+        yield from super()._modules(prefix, met, once)
         yield f"{prefix}.stack.dropout".lstrip("."), self.stack.dropout  # it has a mode
 
     # ---- the call --------------------------------------------------------------------------------
