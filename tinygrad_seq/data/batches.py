@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _check
+from .. import _check
 from .padding import Array, Ids, check_pad, numbers, pad_sequences, same_dtype
 
 
@@ -60,7 +60,7 @@ class TruncatedBPTT:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken.  Raises ValueError where it belongs to other sizes."""
-        self._position = _check.position("TruncatedBPTT", state, self._sizes(), len(self))
+        self._position = _restored("TruncatedBPTT", state, self._sizes(), len(self))
 
     def _sizes(self) -> dict[str, int]:
         return {
@@ -134,7 +134,7 @@ class PaddedBatches:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken.  Raises ValueError where it belongs to other settings."""
-        position = _check.position("PaddedBatches", state, self._settings(), len(self))
+        position = _restored("PaddedBatches", state, self._settings(), len(self))
         epoch = _check.integer("PaddedBatches: state['epoch']", state.get("epoch"), 0)
         self._epoch, self._position = epoch, position
 
@@ -192,3 +192,23 @@ def _checked_targets(
             raise ValueError(f"{what}[{i}] has length {len(array)}, its sequence {length}")
     check_pad("PaddedBatches: target_pad", pad, arrays[0].dtype)
     return arrays
+
+
+def _restored(who: str, state: Mapping[str, Any], same: Mapping[str, int], limit: int) -> int:
+    """Return the position in `state`, from 0 to `limit`, made with the settings `same`.
+
+    Raises TypeError unless `state` is a mapping of integers, ValueError where it lacks an entry or
+    belongs to other settings.
+    """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"{who}: state is a {type(state).__name__}, expected a mapping")
+    for key in (*same, "position"):
+        if key not in state:
+            raise ValueError(f"{who}: state has no {key!r}, it has {sorted(map(str, state))}")
+    for key, expected in same.items():
+        if _check.integer(f"{who}: state[{key!r}]", state[key], 0) != expected:
+            raise ValueError(f"{who}: state has {key} {state[key]}, expected {expected}")
+    place = _check.integer(f"{who}: state['position']", state["position"], 0)
+    if place > limit:
+        raise ValueError(f"{who}: state['position'] is {place}, expected at most {limit}")
+    return place

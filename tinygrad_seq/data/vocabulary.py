@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .. import _check
 from ..serialize import PathLike, check_readable, replacing
-from . import _check
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import _check
+from .. import _check
 from .optimizer import Optimizer
 
 

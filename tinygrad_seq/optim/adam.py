@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
+from .._check import Check, flag, not_negative, pair_below_one
 from ..engine.backend import Array, xp
-from ._check import Check, flag, not_negative, pair_below_one
 from .optimizer import Optimizer, Options, Params, Slots, descent
 
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .. import _check
 from ..engine.backend import Array, as_array, xp
 from ..engine.tensor import Tensor, tensor_at
 from ..ops.rows import RowSparse, RowSparseTensor
-from . import _check
 
 
 def clip_grad_norm_(

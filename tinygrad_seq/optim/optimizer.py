@@ -11,11 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
+from .. import _check
 from ..engine.backend import Array, backend_of, xp
 from ..engine.tensor import Tensor
 from ..engine.writes import written
 from ..ops.rows import RowSparseTensor
-from . import _check
 from ._blocks import blocks
 from ._state import read_groups, read_states
 

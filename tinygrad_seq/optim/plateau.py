@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import _check
+from .. import _check
 from ._schedule import (
     check_count,
     check_groups,

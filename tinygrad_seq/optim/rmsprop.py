@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from .._check import Check, flag, fraction, not_negative
 from ..engine.backend import Array, xp
-from ._check import Check, flag, fraction, not_negative
 from .optimizer import Optimizer, Options, Params, Slots, descent
 
 

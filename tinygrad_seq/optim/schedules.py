@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
-from . import _check
+from .. import _check
 from ._schedule import Schedule
 from .optimizer import Optimizer
 

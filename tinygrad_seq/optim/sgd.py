@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from .._check import Check, flag, not_negative, real
 from ..engine.backend import Array
-from ._check import Check, flag, not_negative, real
 from .optimizer import Optimizer, Options, Params, Slots, descent
 
 
