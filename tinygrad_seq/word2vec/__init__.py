@@ -1,0 +1,5 @@
+"""Word vectors: training, using, evaluating and saving them."""
+
+from .vectors import WordVectors
+
+__all__ = ["WordVectors"]
