@@ -19,6 +19,7 @@ else:
 DTYPES = ["f4", "f8"]
 UNARY = {  # the definition, exact where it is computed in a wider type
     "abs": np.abs,
+    "cos": np.cos,
     "erf": None,
     "exp": np.exp,
     "expm1": np.expm1,
@@ -30,6 +31,7 @@ UNARY = {  # the definition, exact where it is computed in a wider type
     "rsqrt": lambda x: 1 / np.sqrt(x),
     "sigmoid": lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x))),
     "sign": np.sign,
+    "sin": np.sin,
     "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     "sqrt": np.sqrt,
     "tanh": np.tanh,
@@ -137,7 +139,41 @@ def test_two_arguments_are_numpys(dtype):
 
 
 def test_every_function_is_tested():
-    assert set(FUNCTIONS) == {*UNARY, *BINARY, "where"}
+    assert set(FUNCTIONS) == {*UNARY, *BINARY, "where", "pow"}
+
+
+@pytest.mark.parametrize("width", sorted({BYTES, 16}))
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_powers_are_within_what_the_docstring_names(dtype, width):
+    random = np.random.default_rng(1)
+    y = np.concatenate([random.uniform(-b, b, 20_000) for b in (1, 10, 300)]).astype(dtype)
+    x = np.exp(random.uniform(-30, 30, 60_000) / np.maximum(np.abs(y), 0.4)).astype(dtype)
+    special = [a.ravel() for a in np.meshgrid([*SPECIAL, 2.5, -3.0], [*SPECIAL, 3.0, -0.5, 0.5])]
+    x, y = (np.concatenate([a, b]).astype(dtype) for a, b in zip((x, y), special, strict=True))
+    out = np.empty_like(x)
+    Columns(dtype, [("load", 0), ("load", 1), ("pow", 0, 1), ("store", 2, 2)], width)([x, y, out])
+    with np.errstate(all="ignore"):
+        expected = x.astype(np.longdouble) ** y.astype(np.longdouble)
+        np.testing.assert_allclose(out[60_000:], (x**y)[60_000:], rtol=2e-7)
+    finite = np.abs(expected) < np.finfo(dtype).max
+    ulp = np.spacing(np.abs(expected[finite].astype(dtype))).astype(np.longdouble)
+    error = np.abs(out[finite].astype(np.longdouble) - expected[finite]) / ulp
+    worst = int(error.argmax())
+    assert error[worst] <= claimed("pow", dtype), (x[finite][worst], y[finite][worst])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_circle_far_out_and_close_to_its_zeros(dtype):
+    turns = np.arange(-20_000, 20_000, dtype=np.longdouble)
+    x = (turns * np.longdouble("1.57079632679489661923")).astype(dtype)
+    x = np.concatenate([x, np.array([1.5e6, 1.6e6, 1.7e6, 1e10, 1e30, -3e38], dtype)])
+    outs = np.empty_like(x), np.empty_like(x)
+    code = [("load", 0), ("sin", 0), ("cos", 0), ("store", 1, 1), ("store", 2, 2)]
+    Columns(dtype, code)([x, *outs])
+    for out, exact_function in zip(outs, (np.sin, np.cos), strict=True):
+        expected = exact_function(x.astype(np.longdouble))
+        ulp = np.spacing(np.abs(expected.astype(dtype))).astype(np.longdouble)
+        assert (np.abs(out - expected) / ulp).max() <= 1
 
 
 def test_tails_keep_their_relative_accuracy():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from .expressions import Value
 from .normalise import Normaliser, Operand, rule
-from .trace import Untraceable
 
 
 def _boolean(n: Normaliser, x: Any) -> Value:
@@ -37,16 +37,19 @@ def _astype(n: Normaliser, x: Operand, dtype: Any) -> Value:
     return _boolean(n, x) if np.dtype(dtype).kind == "b" else n.rows(x)
 
 
+@rule("detach")
+def _detach(n: Normaliser, x: Operand) -> Value:
+    return n.rows(x)
+
+
 @rule("pow")
 def _pow(n: Normaliser, x: Any, y: Any) -> Value:
-    apply, base = n.graph.apply, n.rows(x)
-    if y == 0.5:
-        return apply("sqrt", base)
-    if not isinstance(y, (int, float)) or y != int(y) or not 1 <= abs(y) <= 8:
-        raise Untraceable("pow: only whole powers from 1 to 8, and their inverses, have a kernel")
-    power = base
-    for _ in range(int(abs(y)) - 1):
-        power = apply("mul", power, base)
+    apply = n.graph.apply
+    if not isinstance(y, (int, float)) or 2 * y != int(2 * y) or not 0.5 <= abs(y) <= 8:
+        return n.elementwise("pow", x, y)
+    base, whole = n.rows(x), int(abs(y))
+    factors = [base] * whole + [apply("sqrt", base)] * (whole != abs(y))
+    power = functools.reduce(lambda a, b: apply("mul", a, b), factors)
     return power if y > 0 else apply("div", 1.0, power)
 
 

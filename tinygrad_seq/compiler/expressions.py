@@ -15,7 +15,7 @@ from typing import Any
 ELEMENTWISE = frozenset((
     "add", "sub", "mul", "div", "neg", "tanh", "sigmoid", "relu", "exp", "log", "sqrt", "abs",
     "maximum", "minimum", "where", "sign", "log1p", "expm1", "erf", "softplus", "greater",
-    "greater_equal", "less", "less_equal", "equal", "not_equal",
+    "greater_equal", "less", "less_equal", "equal", "not_equal", "sin", "cos", "pow",
 ))  # fmt: skip
 """What a column loop computes, by the names of the ops."""
 

@@ -23,7 +23,9 @@ from .program import Buffer, Deferred, Program, wide
 from .step import Trace
 from .trace import Symbol, Untraceable
 
-CHEAP = ELEMENTWISE - {"div", "exp", "log", "sqrt", "log1p", "expm1", "erf", "softplus"} | {
+CHEAP = ELEMENTWISE - {
+    "div", "exp", "log", "sqrt", "log1p", "expm1", "erf", "softplus", "sin", "cos", "pow",
+} | {
     "columns", "concat", "expand", "const", "leaf",
 }  # fmt: skip
 """What the backward loop computes again where it can: an operation costs less than a read."""
