@@ -29,6 +29,10 @@ def normal(*shape, seed=0, dtype="float64"):
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(dtype)
 
 
+def leaf(*shape, seed=0, dtype="float64"):
+    return tg.Tensor(normal(*shape, seed=seed, dtype=dtype), requires_grad=True)
+
+
 def scans(tensor):
     """Names of the ops of the nodes that a tensor was made from."""
     names, stack, seen = [], [tensor.place[0]], set()
@@ -133,6 +137,24 @@ def test_a_closure_that_changed_is_noticed():
     other = 2.0
     fourth = both()
     assert len({a.tobytes() for a in (first, second, third, fourth)}) == 4
+
+
+def test_what_a_step_detaches_stays_detached():
+    x, w, zeros = leaf(T, B, H), leaf(H, seed=1), leaf(B, H, seed=2)
+
+    def step(h, x):
+        with tg.no_grad():
+            gate = ops.sigmoid(h * w)
+        return ops.tanh(x * w + h.detach()) * gate, ops.where(h.detach(), h, x).detach() * x
+
+    found = []
+    for context in (tg.enable_grad(), tg.unrolled()):
+        with context:
+            final, out = tg.scan(step, x, zeros)
+            found.append(tg.grad(final.sum() + (out * out).sum(), [x, w]))
+    assert tg.explain(step, x, zeros).reason is None
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a.array, b.array, rtol=1e-12)
 
 
 def test_no_grad_keeps_nothing():

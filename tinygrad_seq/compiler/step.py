@@ -8,7 +8,7 @@ from typing import Any
 from .. import ops
 from ..engine.record import record
 from ..engine.tensor import Tensor, tensor_at
-from .trace import INPUT, STATE, Symbol, Tracer, Untraceable, tracing
+from .trace import INPUT, STATE, WITHIN, Symbol, Tracer, Untraceable, tracing
 
 
 class Trace:
@@ -67,9 +67,11 @@ def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -
     several_inputs, several_state, masked = forms
     inputs = [Symbol(INPUT, i, a.shape[1:], a.dtype) for i, a in enumerate(series)]
     before = [Symbol(STATE, i, a.shape, a.dtype) for i, a in enumerate(state)]
-    xs, hs = ([tensor_at(s, None) for s in symbols] for symbols in (inputs, before))
+    for s in (*inputs, *before):
+        s.live = s.dtype.kind == "f"
+    xs, hs = ([tensor_at(s, WITHIN if s.live else None) for s in ss] for ss in (inputs, before))
     mask = xs.pop() if masked else None
-    tracer = Tracer()
+    tracer = Tracer(following=True)
     with tracing(tracer):
         result = step(tuple(hs) if several_state else hs[0], tuple(xs) if several_inputs else xs[0])
         if not isinstance(result, tuple) or len(result) != 2:

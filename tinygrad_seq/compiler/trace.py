@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,8 @@ from .. import ops
 from ..engine import modes
 from ..engine.backend import is_array, set_namespace
 from ..engine.graph import Node, Place
+from ..engine.primitive import Primitive
 from ..engine.tensor import Tensor, tensor_at
-
-if TYPE_CHECKING:
-    from ..engine.primitive import Primitive
-
 
 OUTER, INPUT, STATE, COTANGENT, ZERO = -1, -2, -3, -4, -5
 """What stands in place of the number of an entry in the symbols that no entry made."""
@@ -36,9 +33,10 @@ class Symbol(Tensor):
     """A value that is not known yet: a leaf of the trace, or output `number` of an entry.
 
     entry: the position in `Tracer.entries` of what made it; for a leaf OUTER, INPUT, STATE, ...
+    live: whether a gradient may flow through it, unless the step detaches it
     """
 
-    __slots__ = ("dtype", "entry", "number", "ref", "shape", "spec")
+    __slots__ = ("dtype", "entry", "live", "number", "ref", "shape", "spec")
 
     shape: tuple[int, ...]
     dtype: Any
@@ -47,6 +45,7 @@ class Symbol(Tensor):
         self.entry, self.number = entry, number
         self.shape, self.dtype = shape, dtype
         self.ref, self.spec = (entry, number), (shape, dtype.char)
+        self.live = False
         self.place = self.grad = None
 
     @property
@@ -84,6 +83,24 @@ class _Namespace:
 set_namespace(Symbol, _Namespace())
 
 
+class _Within:
+    """What a live value of a step was made by: nothing that could be looked at before it runs."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise Untraceable("the step looks at the graph of its own values")
+
+
+WITHIN: Any = (_Within(), 0)
+"""The place of the Tensors of live symbols; those of a detached one have none, as ever."""
+
+
+def _detach(x: Any) -> Any:
+    return x
+
+
+DETACH = Primitive(_detach, {})
+
+
 class Entry:
     """One op that was called: its arguments (Symbols, numbers, frozen options) and results."""
 
@@ -107,13 +124,14 @@ class Tracer:
     entries: in the order of the calls
     outer: the Tensors (or arrays) from outside that they were called with, by identity
     recording: whether nodes are made too, so that the trace can be differentiated
+    following: whether it is written down where a live value is used without its history
     """
 
-    def __init__(self, recording: bool = False) -> None:
+    def __init__(self, recording: bool = False, following: bool = False) -> None:
         self.entries: list[Entry] = []
         self.key: list[Any] = []
         self.outer: dict[Any, tuple[Any, Symbol]] = {}
-        self.recording = recording
+        self.recording, self.following = recording, following
 
     def __call__(self, op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """Return what the op gives as Tensors of symbols; None if no argument is a symbol."""
@@ -140,6 +158,12 @@ class Tracer:
         node = None
         if key and self.recording and op.mask:
             node = _node(op, key | bit, parents, values, static, outs if several else outs[0])
+        if self.following and op.mask and any(type(v) is Symbol and v.live for v in values):
+            place = WITHIN if modes.current.recording else None
+            for o in outs:
+                o.live = o.dtype.kind == "f"
+            found = tuple([tensor_at(o, place if o.live else None) for o in outs])
+            return found if several else found[0]
         if not several:
             return tensor_at(outs[0], None if node is None else (node, 0))
         return tuple([tensor_at(o, None if node is None else (node, o.number)) for o in outs])
@@ -148,6 +172,8 @@ class Tracer:
         """Return a Tensor's (or array's) symbol, with its place; a number if it is but one."""
         array = a.array if isinstance(a, Tensor) else a
         if type(array) is Symbol:
+            if self.following and array.live and a.place is None:
+                return self._write(DETACH, (array,), {})[0][0], None
             return array, a.place
         place = a.place if isinstance(a, Tensor) else None
         if array.ndim == 0 and place is None and isinstance(array, np.ndarray):
@@ -155,6 +181,7 @@ class Tracer:
         found = self.outer.get((id(array), place))
         if found is None:
             symbol = Symbol(OUTER, len(self.outer), array.shape, array.dtype)
+            symbol.live = place is not None
             found = self.outer[id(array), place] = (tensor_at(array, place), symbol)
         return found[1], None
 
