@@ -6,29 +6,54 @@ from .containers import ModuleList, Sequential
 from .embedding import Embedding
 from .linear import Linear
 from .module import Module, Parameter
+from .outputs import (
+    NCE,
+    FullSoftmax,
+    HierarchicalSoftmax,
+    HuffmanTree,
+    LogUniformSampler,
+    NegativeSampling,
+    OutputLayer,
+    SampledSoftmax,
+    Sampler,
+    UnigramSampler,
+)
 from .recurrent import Bidirectional, Recurrent, Stack, detached
 from .regularisation import Dropout, LayerNorm
 from .rnn import GRU, LSTM, RNN
+from .word2vec import CBOW, SkipGram
 
 __all__ = [
+    "CBOW",
     "GRU",
     "LSTM",
+    "NCE",
     "RNN",
     "Bidirectional",
     "Cell",
     "Dropout",
     "Embedding",
+    "FullSoftmax",
     "GRUCell",
+    "HierarchicalSoftmax",
+    "HuffmanTree",
     "LSTMCell",
     "LayerNorm",
     "Linear",
+    "LogUniformSampler",
     "Module",
     "ModuleList",
+    "NegativeSampling",
+    "OutputLayer",
     "Parameter",
     "RNNCell",
     "Recurrent",
+    "SampledSoftmax",
+    "Sampler",
     "Sequential",
+    "SkipGram",
     "Stack",
+    "UnigramSampler",
     "detached",
     "init",
 ]
