@@ -20,13 +20,14 @@ class Argument:
     """One array argument: how the formula makes it, and whether its gradient is stored.
 
     kind: values (over -scale..scale), positive (over 0.2..scale), unit (over 0..1),
-    probabilities (sum to one along `axis`), indices (below `upper`).
+    probabilities (sum to one along `axis`), indices (from `lower` to below `upper`).
     """
 
     shape: tuple[int, ...]
     kind: str = "values"
     scale: float = 1.0
     upper: int = C
+    lower: int = 0
     axis: int = -1
     differentiable: bool = False
 
@@ -41,7 +42,7 @@ class Argument:
         if self.kind == "probabilities":
             return probabilities(self.shape, key, self.axis, dtype)
         if self.kind == "indices":
-            return indices(self.shape, key, self.upper)
+            return np.asarray(self.lower + indices(self.shape, key, self.upper - self.lower))
         raise ValueError(f"{key}: no kind of argument {self.kind!r}")
 
 
@@ -212,4 +213,38 @@ def structured() -> list[FunctionCase]:
     return cases
 
 
-FUNCTIONS = (*classifications(), *pointwise_losses(), *activations(), *structured())
+def alignments() -> list[FunctionCase]:
+    """Return the cases of ctc_loss; its log_probs are log_softmax of the input, classes last."""
+    frames, symbols = (9, 5, 1, 9, 0, 4), (4, 2, 1, 0, 0, 3)  # each target fits
+    logits = {"input": variable((9, N, C))}
+    lengths: dict[str, object] = {"input_lengths": frames, "target_lengths": symbols}
+    cases: list[FunctionCase] = []
+    for reduction in ("none", "sum", "mean"):
+        options = {**lengths, "reduction": reduction}
+        last = {"target": Argument((N, 4), "indices", upper=C - 1)}
+        joined = {"target": Argument((sum(symbols),), "indices", lower=1)}
+        cases += [
+            FunctionCase(
+                "ctc_loss", f"last-{reduction}", logits | last, {"blank": C - 1} | options
+            ),
+            FunctionCase("ctc_loss", f"joined-{reduction}", logits | joined, options),
+        ]
+    repeated = {"target": Argument((N, 4), "indices", lower=1, upper=2)}
+    options = {"input_lengths": (9, 8, 7, 6, 3, 0), "target_lengths": (4, 4, 4, 3, 2, 1)}
+    every = {**options, "reduction": "sum", "zero_infinity": True}
+    single: dict[str, object] = {"input_lengths": (9,), "target_lengths": (3,)}
+    one = {"input": variable((9, C)), "target": Argument((3,), "indices", lower=1)}
+    return [
+        *cases,
+        FunctionCase("ctc_loss", "repeated, some too long", logits | repeated, every),
+        FunctionCase("ctc_loss", "unbatched", one, single),
+    ]
+
+
+FUNCTIONS = (
+    *classifications(),
+    *pointwise_losses(),
+    *activations(),
+    *structured(),
+    *alignments(),
+)

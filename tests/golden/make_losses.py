@@ -15,8 +15,16 @@ from golden.making import finish
 from golden.store import DTYPES
 
 
+def ctc_loss(*, target: torch.Tensor, **options) -> torch.Tensor:
+    """Return the CTC loss of log_softmax(input), classes last."""
+    log_probs = options.pop("input").log_softmax(-1)
+    return torch.nn.functional.ctc_loss(log_probs, target, **options)
+
+
 def function_of(name: str):
     """Return PyTorch's function of this name."""
+    if name == "ctc_loss":
+        return ctc_loss
     return getattr(torch.nn.functional, name, None) or getattr(torch, name)
 
 

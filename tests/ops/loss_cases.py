@@ -1,10 +1,14 @@
 """Cases of the losses, of dropout and of scan."""
 
+import itertools
+
 import numpy as np
 
 import tinygrad_seq as tg
 from ops.table import case, constant, indices, positive, probabilities, real
 from tinygrad_seq import ops
+from tinygrad_seq.engine.backend import xp
+from tinygrad_seq.engine.primitive import registry
 
 REDUCED = {"none": lambda x: x, "sum": np.sum, "mean": np.mean}
 
@@ -129,6 +133,58 @@ def _similarities():
         yield case("cosine_similarity", [real(*shape), real(*shape)], _cosine)
 
 
+def read_alignment(path, blank):
+    """Return the symbols that an alignment stands for: runs as one, without blanks."""
+    return [symbol for symbol, _ in itertools.groupby(path) if symbol != blank]
+
+
+def alignments_nll(x, targets, blank):
+    """Return -log Σ exp(score) over all alignments of one sequence with its target. x (T, V)"""
+    total = 0.0
+    for path in itertools.product(range(x.shape[1]), repeat=len(x)):
+        if read_alignment(path, blank) == list(targets):
+            total += np.exp(sum(x[t, v] for t, v in enumerate(path)))
+    with np.errstate(divide="ignore"):
+        return -np.log(total)
+
+
+def _ctc_losses():
+    for targets, frames, symbols, blank in (
+        ([[1, 2], [1, 1], [2, 0]], [4, 3, 4], [2, 2, 1], 0),
+        ([[0, 9], [1, 0], [9, 9]], [1, 4, 0], [1, 2, 0], 2),
+        ([[], []], [2, 3], [0, 0], 1),
+    ):
+        for reduction, reduced in REDUCED.items():
+            scale = np.maximum(symbols, 1) if reduction == "mean" else 1
+
+            def reference(x, b=blank, r=reduced, k=scale, n=targets, f=frames, s=symbols):
+                rows = zip(f, s, n, strict=True)
+                losses = [alignments_nll(x[:f, i], n[:s], b) for i, (f, s, n) in enumerate(rows)]
+                return np.asarray(r(np.array(losses) / k))
+
+            def function(x, b=blank, r=reduction, n=targets, f=frames, s=symbols):
+                return ops.ctc_loss(x, np.array(n, int), f, s, b, r)
+
+            yield case(
+                "ctc_loss", [real(4, len(frames), 3)], reference, function, f"{targets} {reduction}"
+            )
+
+
+def _ctc_alignments():
+    labels, frames, symbols = [[0, 1, 0, 2, 0], [0, 1, 0, 1, 0]], np.array([4, 3]), np.array([2, 2])
+
+    definition = registry["ctc_alignments"].definition
+
+    def function(x):
+        op = ops.ctc_alignments if isinstance(x.array, np.ndarray) else definition
+        return op(x, *(xp(x.array).asarray(a) for a in (np.array(labels), frames, symbols)))
+
+    def reference(x):
+        return np.array([alignments_nll(x[:4, 0], [1, 2], 0), alignments_nll(x[:3, 1], [1, 1], 0)])
+
+    yield case("ctc_alignments", [real(4, 2, 3)], reference, function)
+
+
 def _dropped(x, p):
     kept = np.random.Generator(np.random.PCG64(7)).random(x.shape, dtype=np.float32) < 1 - p
     return x * kept / (1 - p)
@@ -195,6 +251,8 @@ CASES = [
     *_cross_entropies_with_options(),
     *_pointwise(),
     *_similarities(),
+    *_ctc_losses(),
+    *_ctc_alignments(),
     *_dropouts(),
     *_scans(),
 ]

@@ -17,7 +17,10 @@ LOGITS = {
 
 
 def test_every_fused_op_is_held_against_its_definition_here():
-    assert [n for n, op in registry.items() if isinstance(op, Fused)] == ["cross_entropy_rows"]
+    assert [n for n, op in registry.items() if isinstance(op, Fused)] == [
+        "cross_entropy_rows",
+        "ctc_alignments",
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -32,6 +35,41 @@ def test_cross_entropy_rows(kind, dtype):
         losses.backward(np.array([1.0, 2.0], dtype))
         found.append((losses.detach().numpy(), x.grad.numpy()))
     tolerance = 1e-6 if dtype == "float32" else 1e-14
+    for a, b in zip(*found, strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+ALIGNED = {
+    "moderate": lambda x: x,
+    "far out": lambda x: 300 * x,
+    "masked": lambda x: np.where(x < -1, -np.inf, x),
+    "one frame impossible": lambda x: np.where(np.arange(len(x))[:, None, None] == 1, -np.inf, x),
+    "NaN": lambda x: np.where(x > 1.5, np.nan, x),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ALIGNED)
+def test_ctc_alignments(kind, dtype):
+    """Labels that repeat, more than fit, none, and no frames; beyond lengths all is NaN."""
+    rng = np.random.default_rng(0)
+    frames, symbols = np.array([9, 6, 4, 9, 0, 0, 1]), np.array([3, 3, 3, 0, 0, 1, 1])
+    labels = np.zeros((7, 7), int)
+    labels[:, 1::2] = rng.integers(1, 3, (7, 3))
+    data = ALIGNED[kind](rng.normal(size=(9, 7, 3))).astype(dtype)
+    data[np.arange(9)[:, None] >= frames] = np.nan
+    found = []
+    for function in (ops.ctc_alignments, registry["ctc_alignments"].definition):
+        x = tg.tensor(data, requires_grad=True)
+        losses = function(x, labels, frames, symbols)
+        losses.backward(np.arange(1, 8).astype(dtype))
+        gradient = x.grad.numpy()
+        clean = ~np.isnan(losses.detach().numpy())
+        assert np.isnan(gradient).any(axis=(0, 2)).tolist() == (~clean).tolist()
+        found.append((losses.detach().numpy(), gradient[:, clean]))
+    assert np.isnan(found[0][0]).any() == (kind == "NaN")
+    tolerance = 1e-4 if dtype == "float32" else 1e-11
     for a, b in zip(*found, strict=True):
         assert a.dtype == dtype
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)

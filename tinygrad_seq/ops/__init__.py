@@ -17,6 +17,7 @@ from .activations import (
     softplus,
     tanh,
 )
+from .ctc import ctc_alignments, ctc_loss
 from .elementwise import (
     abs,
     add,
@@ -116,6 +117,8 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "cross_entropy_rows",
+    "ctc_alignments",
+    "ctc_loss",
     "cumsum",
     "div",
     "dropout",

@@ -43,7 +43,7 @@ def cross_entropy_rows(x: Array, targets: Array) -> Array:
     return log_total - x[xp(x).arange(len(targets)), targets]
 
 
-def _reduced(losses: Tensor, reduction: str, total_weight: Any = None) -> Tensor:
+def reduced(losses: Tensor, reduction: str, total_weight: Any = None) -> Tensor:
     """Return the losses, their sum, or their mean (weighted, where a total weight is given)."""
     if reduction == "none":
         return losses
@@ -131,7 +131,7 @@ def cross_entropy(
         even = _smooth_rows(rows, class_weights) * _constant(counted.astype(x.dtype))
         losses = losses * (1 - label_smoothing) + even * (label_smoothing / x.shape[-1])
     shape = values(targets).shape
-    return _reduced(reshape(losses, shape), reduction, _constant(scale.sum()))
+    return reduced(reshape(losses, shape), reduction, _constant(scale.sum()))
 
 
 def _smooth_rows(rows: Any, class_weights: Any) -> Any:
@@ -153,7 +153,7 @@ def _soft_cross_entropy(
     if class_weights is not None:
         terms = terms * class_weights
     losses = -sum(terms, -1)
-    return _reduced(losses, reduction, float(math.prod(losses.shape)))
+    return reduced(losses, reduction, float(math.prod(losses.shape)))
 
 
 def nll_loss(
@@ -177,7 +177,7 @@ def nll_loss(
         scale = scale * class_weights[flat]
     losses = -getitem(rows, (xp(flat).arange(len(flat)), flat))
     losses = where(_constant(counted), losses, 0.0) * _constant(scale)
-    return _reduced(reshape(losses, values(targets).shape), reduction, _constant(scale.sum()))
+    return reduced(reshape(losses, values(targets).shape), reduction, _constant(scale.sum()))
 
 
 def binary_cross_entropy_with_logits(
@@ -199,20 +199,20 @@ def binary_cross_entropy_with_logits(
         targets = targets.detach().astype(logits.dtype)
     factor = 1.0 if pos_weight is None else 1.0 + (pos_weight - 1.0) * targets
     losses = (1.0 - targets) * logits + factor * softplus(-logits, threshold=float("inf"))
-    return _reduced(losses if weight is None else losses * weight, reduction)
+    return reduced(losses if weight is None else losses * weight, reduction)
 
 
 def mse_loss(predictions: Tensor, targets: Any, reduction: str = "mean") -> Tensor:
     """(predictions - targets)², elementwise. Raises ValueError if the shapes differ."""
     _check_same_shape("mse_loss", predictions, targets)
     difference = predictions - targets
-    return _reduced(difference * difference, reduction)
+    return reduced(difference * difference, reduction)
 
 
 def l1_loss(predictions: Tensor, targets: Any, reduction: str = "mean") -> Tensor:
     """|predictions - targets|, elementwise. Raises ValueError if the shapes differ."""
     _check_same_shape("l1_loss", predictions, targets)
-    return _reduced(abs(predictions - targets), reduction)
+    return reduced(abs(predictions - targets), reduction)
 
 
 def _check_same_shape(name: str, x: Any, y: Any) -> None:
