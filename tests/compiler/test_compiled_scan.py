@@ -157,6 +157,75 @@ def test_what_a_step_detaches_stays_detached():
         np.testing.assert_allclose(a.array, b.array, rtol=1e-12)
 
 
+def in_both_ways(cell, x):
+    """The final state of a cell, compiled; checked against the loop."""
+    state = cell.initial_state(x[0])
+    compiled = tg.scan(cell.forward, x, state)[0][0]
+    with tg.unrolled():
+        unrolled = tg.scan(cell.forward, x, state)[0][0]
+    np.testing.assert_allclose(compiled.array, unrolled.array, rtol=2e-5, atol=1e-6)
+    assert compiled.requires_grad == unrolled.requires_grad
+    return compiled.array.tobytes()
+
+
+class Doubled(nn.LSTMCell):
+    scale = 2.0
+
+    def from_state(self, h):
+        return super().from_state(h) * self.scale
+
+
+def test_a_cell_that_changed_is_noticed():
+    x = tg.Tensor(normal(T, B, D, dtype="float32"))
+    cell = nn.GRUCell(D, D, generator=tg.Generator(0))
+    found = [in_both_ways(cell, x)]
+    cell.reset_after = False
+    found.append(in_both_ways(cell, x))
+    cell.bias_ih = cell.bias_hh = None
+    found.append(in_both_ways(cell, x))
+    cell.weight_hh = nn.Parameter(normal(3 * D, D, dtype="float32"))
+    found.append(in_both_ways(cell, x))
+    cell.weight_hh.data *= 2
+    found.append(in_both_ways(cell, x))
+    cell.weight_ih = nn.Parameter(cell.weight_hh.array)  # two that share their memory
+    found.append(in_both_ways(cell, x))
+    assert len(set(found)) == len(found)
+    cell.requires_grad_(False)
+    assert in_both_ways(cell, x) == found[-1]
+    cell.to("float64")
+    in_both_ways(cell, x.to("float64"))
+
+
+def test_a_cell_of_a_users_own_is_traced_each_time():
+    x = tg.Tensor(normal(T, B, D, dtype="float32"))
+    cell = Doubled(D, D, generator=tg.Generator(0))
+    first = in_both_ways(cell, x)
+    cell.scale = 3.0
+    second = in_both_ways(cell, x)
+    plain = nn.LSTMCell(D, D, generator=tg.Generator(0))
+    assert len({first, second, in_both_ways(plain, x)}) == 3
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_gradients_are_nobody_elses(kind):
+    layer = kind(D, H, generator=tg.Generator(0))
+    x = tg.Tensor(normal(T, B, D, dtype="float32"), requires_grad=True)
+    grads = []
+    for _ in range(3):
+        layer.zero_grad()
+        x.grad = None
+        layer(x)[0].sum().backward()
+        grads.append([x.grad, *(p.grad for p in layer.parameters())])
+        for a in grads[-1]:
+            a.data[...] += len(grads)  # as clipping writes into them
+    for a, b, c in zip(*grads, strict=True):
+        np.testing.assert_allclose(a.array - 1, b.array - 2, atol=1e-5)
+        np.testing.assert_allclose(a.array - 1, c.array - 3, atol=1e-5)
+    everything = [a.array for part in grads for a in part]
+    for i, a in enumerate(everything):
+        assert not any(np.may_share_memory(a, b) for b in everything[:i])
+
+
 def test_no_grad_keeps_nothing():
     layer = nn.LSTM(D, H, generator=tg.Generator(0))
     with tg.no_grad():

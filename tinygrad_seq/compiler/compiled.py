@@ -31,35 +31,36 @@ class CompiledScan:
     def __init__(self, trace: Trace, wanted: Sequence[bool], reverse: bool) -> None:
         trace.forget()
         self.trace, self.reverse = trace, reverse
+        self.inputs, self.states = len(trace.inputs), len(trace.state)
         self.dtype = trace.state[0].dtype
         self.plan = Plan(trace, wanted, self.dtype)
         self.kernel = Kernel(self.plan, self.dtype)
         backward = self.plan.backward
-        self.saved = [] if backward is None else sorted(backward.reads)
+        made = [name for name, _ in (*self.kernel.states, *self.kernel.made)]
+        made += self.kernel.inputs + self.kernel.outer
+        made += [name for names in self.kernel.kept.values() for name in names]
+        self.saved = [] if backward is None else sorted(backward.reads.intersection(made))
 
     def __call__(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """Return final state and outputs, from inputs, state and outer tensors."""
-        inputs, states = len(self.trace.inputs), len(self.trace.state)
         arrays = [t.array for t in leaves]
+        first, outer = self.inputs, self.inputs + self.states
         outs, memory = self.kernel.forward(
-            [self._in_order(a) for a in arrays[:inputs]],
-            arrays[inputs : inputs + states],
-            arrays[inputs + states :],
+            self._in_order(arrays[:first]), arrays[first:outer], arrays[outer:]
         )
-        outs = outs[:states] + [self._in_order(a) for a in outs[states:]]
-        node = None
-        if self.plan.backward is not None and is_grad_enabled():
-            self.saved = [name for name in self.saved if name in memory]
-            kept = (*arrays, *[memory[name] for name in self.saved])
-            shapes = tuple([o.shape for o in outs])
-            node = Node(self, [t.place for t in leaves], kept, None, shapes, True)
-            if writes.loans:
-                node.seals = writes.seal(kept)
-        return [tensor_at(o, None if node is None else (node, i)) for i, o in enumerate(outs)]
+        outs[self.states :] = self._in_order(outs[self.states :])
+        if self.plan.backward is None or not is_grad_enabled():
+            return [tensor_at(o, None) for o in outs]
+        kept = [*arrays, *[memory[name] for name in self.saved]]
+        shapes = tuple([o.shape for o in outs])
+        node = Node(self, [t.place for t in leaves], kept, None, shapes, True)
+        if writes.loans:
+            node.seals = writes.seal(kept)
+        return [tensor_at(o, (node, i)) for i, o in enumerate(outs)]
 
-    def _in_order(self, series: Any) -> Any:
-        """Return a series from the first step that is made to the last; or back again."""
-        return series[::-1] if self.reverse else series
+    def _in_order(self, series: list[Any]) -> list[Any]:
+        """Return series from the first step that is made to the last; or back again."""
+        return [x[::-1] for x in series] if self.reverse else series
 
     def pull(self, node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> Pulled:
         """Return (place, cotangent) of the leaves that are wanted (None: all)."""
@@ -71,22 +72,22 @@ class CompiledScan:
                 for a, place in zip(kept[:count], node.parents, strict=True)
             ]
             return pull_through(self.definition, leaves, node, g, create_graph=True)
-        memory = dict(zip(self.saved, kept[count:], strict=True))
-        outer = kept[len(self.trace.inputs) + len(self.trace.state) : count]
-        memory = {f"o{i}": a for i, a in enumerate(outer)} | memory
-        states = len(self.trace.state)
-        cotangents = [*g[:states], *(self._in_order(part) for part in g[states:])]
+        first, states = self.inputs, self.states
+        memory = dict(zip(self.kernel.outer, kept[first + states : count], strict=True))
+        memory.update(zip(self.saved, kept[count:], strict=True))
+        cotangents = [*g[:states], *self._in_order(g[states:])]
         found = self.kernel.backward(memory, cotangents)
-        pulled = []
-        for i, (place, gx) in enumerate(zip(node.parents, found, strict=True)):
-            if place is not None and gx is not None and (wanted is None or place[0] in wanted):
-                gx = self._in_order(gx) if i < len(self.trace.inputs) else gx
-                pulled.append((place, gx))
-        return pulled
+        if self.reverse:
+            found[:first] = [None if gx is None else gx[::-1] for gx in found[:first]]
+        return [
+            (place, gx)
+            for place, gx in zip(node.parents, found, strict=True)
+            if place is not None and gx is not None and (wanted is None or place[0] in wanted)
+        ]
 
     def definition(self, *leaves: Any) -> tuple[Any, ...]:
         """Return what the kernel computes by the loop: the trace's ops, at every step."""
-        inputs, states = len(self.trace.inputs), len(self.trace.state)
+        inputs, states = self.inputs, self.states
         tensors = [t if isinstance(t, Tensor) else tensor_at(np.asarray(t), None) for t in leaves]
         outer = tensors[inputs + states :]
 

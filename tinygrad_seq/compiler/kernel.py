@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..machine import products, runtime
-from .lower import FIXED, Source, is_private
+from .lower import Source, is_private
 from .plan import Plan, columns_of
 from .program import Buffer, Program, wide
 
@@ -20,19 +20,15 @@ Arrays = dict[str, Any]
 
 
 class Layout(NamedTuple):
-    """What a table holds for some sizes.
+    """What a loop runs on for some sizes.
 
-    table, packs: with 0 where an address belongs
-    scratch: (position in the table, offset into the scratch memory); weights: (position in packs,
-    number of the packed weight, offset); named: (position in the table, buffer)
+    job: all but the arrays; names: of those that it takes, before the weights; sums: accumulators
+    and their shapes, a row for each thread where they are private
     """
 
-    table: np.ndarray
-    packs: np.ndarray
-    scratch: list[tuple[int, int]]
-    weights: list[tuple[int, int, int]]
-    named: list[tuple[int, Buffer]]
-    size: int
+    job: runtime.Job
+    names: list[str]
+    sums: list[tuple[Buffer, tuple[int, ...]]]
 
 
 class Loop:
@@ -52,42 +48,27 @@ class Loop:
 
     def run(self, steps: int, batch: int, threads: int, arrays: Arrays, outer: Any) -> Arrays:
         """Return the sums over all steps, by the buffers' names; writes into `arrays`."""
-        layout = self.layout(steps, batch, threads)
-        table, packs, sums = layout.table.copy(), layout.packs.copy(), {}
-        scratch = runtime.memory((layout.size,), np.dtype(np.uint8))
-        base = runtime.address(scratch)
-        for position, offset in layout.scratch:
-            table[position] = base + offset
-        held = []
-        for position, number, offset in layout.weights:
-            array, transposed = _stored(outer[self.program.packs[number][0]])
-            held.append(array)
-            packs[position] = runtime.address(array)
-            packs[position + 3] ^= transposed
-            packs[position + 4] = base + offset
-        for position, buffer in layout.named:
-            if buffer.kind == "acc":
-                arrays[buffer.name] = sums[buffer.name] = self._accumulator(buffer, threads)
-                if is_private(buffer):
-                    table[position + 1] = sums[buffer.name].strides[0]
-            table[position] = runtime.address(arrays[buffer.name])
-        blocks = -(-steps // int(table[FIXED.index("TB")]))
-        runtime.run(
-            self.pack, runtime.address(packs), self.chunk, self.products, runtime.address(table),
-            threads, blocks, self.program.reverse,
-        )  # fmt: skip
-        for _, buffer in layout.named:
-            if buffer.kind == "acc" and is_private(buffer):
+        weights, flipped = [], []
+        for index, _ in self.program.packs:
+            array, transposed = _stored(outer[index])
+            weights.append(array)
+            flipped.append(transposed)
+        layout = self.layout(steps, batch, threads, tuple(flipped))
+        sums = {}
+        for buffer, shape in layout.sums:
+            array = arrays[buffer.name] = sums[buffer.name] = runtime.memory(shape, self.dtype)
+            if is_private(buffer):
+                array.fill(0)
+        layout.job.run([arrays[name] for name in layout.names] + weights)
+        for buffer, _ in layout.sums:
+            if is_private(buffer):
                 sums[buffer.name] = sums[buffer.name][:, : buffer.width].sum(axis=0)
         return sums
 
-    def _accumulator(self, buffer: Buffer, threads: int) -> np.ndarray:
-        if not is_private(buffer):
-            return runtime.memory(buffer.shape, self.dtype)
+    def _accumulator(self, buffer: Buffer, threads: int) -> tuple[int, ...]:
+        """Return the shape of the array that a sum goes to."""
         line = 64 // self.dtype.itemsize
-        array = runtime.memory((threads, -(-buffer.width // line) * line), self.dtype)
-        array.fill(0)
-        return array
+        return (threads, -(-buffer.width // line) * line) if is_private(buffer) else buffer.shape
 
     def _bits(self, x: float) -> int:
         """Return the word whose first bytes are the float x."""
@@ -95,61 +76,95 @@ class Loop:
         word[: self.dtype.itemsize] = np.array([x], self.dtype).view(np.uint8)
         return int(word.view(np.int64)[0])
 
-    def _layout(self, steps: int, batch: int, threads: int) -> Layout:
-        """Return the table for these sizes."""
+    def _layout(self, steps: int, batch: int, threads: int, flipped: tuple[bool, ...]) -> Layout:
+        """Return what the loop runs on for these sizes. flipped: which weights lie transposed."""
         size, rows = self.dtype.itemsize, -(-batch // threads)
         block = max(1, min(steps, BLOCK_ROWS[self.program.reverse] // rows))
-        table, packs = [steps, batch, block, *self.kernels], [len(self.program.packs)]
-        scratch, weights, named, at = [], [], [], 0
+        heights = {"block": block * batch, "panel": block * batch, "row": 1}
+        table = [steps, batch, block, *self.kernels]
+        made, packed, sums = [], {}, []
+        taken: dict[str, int] = {}
         for kind, what in self.source.layout:
+            at = len(table)
+            table.append(0)
             if kind == "size":
-                table.append(what)
-                continue
-            if kind == "constant":
-                table.append(self._bits(what))
-                continue
-            if kind == "pack":
-                index, transposed = self.program.packs[what]
-                k, n = self.shapes[index][:: -1 if transposed else 1]
-                weights.append((len(packs), what, at))
-                packs += [0, k, n, int(transposed), 0]
-                scratch.append((len(table), at))
-                at += _aligned(products.packed_size(k, n, size) * size)
-                table.append(0)
-                continue
-            private = is_private(what)
-            if what.kind in ("seq", "pair", "vec", "fixed", "acc"):
-                named.append((len(table), what))
-                table += [0, 0] if private else [0]
-                continue
-            height = {"block": block * batch, "panel": block * batch, "row": 1}.get(what.kind, rows)
-            length = _aligned(height * what.width * size)
-            scratch.append((len(table), at))
-            at += length * (threads if private else 1)
-            table += [0, length] if private else [0]
-        as_words = functools.partial(np.array, dtype=np.int64)
-        return Layout(as_words(table), as_words(packs), scratch, weights, named, max(at, 64))
-
-
-def _aligned(count: int) -> int:
-    return -(-count // 64) * 64
+                table[at] = what
+            elif kind == "constant":
+                table[at] = self._bits(what)
+            elif kind == "pack":
+                packed[what] = at
+            elif what.kind in ("seq", "pair", "vec", "fixed", "acc"):
+                taken[what.name] = at
+                if what.kind == "acc":
+                    sums.append((what, self._accumulator(what, threads)))
+                    if is_private(what):
+                        table.append(sums[-1][1][1] * size)
+            else:
+                length = runtime.aligned(heights.get(what.kind, rows) * what.width * size)
+                if is_private(what):
+                    table.append(length)
+                    length *= threads
+                made.append(([at], length))
+        positions, packs = list(taken.values()), len(table)
+        table.append(len(flipped))
+        for number, transposed in enumerate(flipped):
+            index, wanted = self.program.packs[number]
+            k, n = self.shapes[index][:: -1 if wanted else 1]
+            at = len(table)
+            positions.append(at)
+            made.append(([packed[number], at + 4], products.packed_size(k, n, size) * size))
+            table += [0, k, n, int(wanted) ^ transposed, 0]
+        job = runtime.Job(
+            (self.pack, self.chunk, self.products), threads, -(-steps // block),
+            self.program.reverse, table, made, positions, packs,
+        )  # fmt: skip
+        return Layout(job, list(taken), sums)
 
 
 def _stored(array: np.ndarray) -> tuple[np.ndarray, bool]:
     """Return a matrix as it lies in memory, and whether that is its transpose."""
-    if array.flags.c_contiguous:
+    flags = array.flags
+    if flags.c_contiguous:
         return array, False
-    if array.flags.f_contiguous:
+    if flags.f_contiguous:
         return array.T, True
     return np.ascontiguousarray(array), False
 
 
 class Kernel:
-    """The compiled scan of a trace: both loops, and the arrays that go between them."""
+    """The compiled scan of a trace: both loops, and the arrays that go between them.
+
+    inputs, outer: names of arrays; states, made: names and widths of those that the forward pass
+    makes; kept: names by width of those that only the backward pass reads
+    leaves: shapes of one step's inputs, of states and outer tensors
+    fixed: names and shapes of gradients of tensors that have a row for each sequence
+    outputs: for each the array that holds it, from which step on, and its shape without steps
+    """
 
     def __init__(self, plan: Plan, dtype: Any) -> None:
         self.plan, self.dtype = plan, np.dtype(dtype)
+        self.batch = plan.trace.state[0].shape[0]
         self.shapes = [s.shape for _, s in plan.trace.outer]
+        self.inputs = [f"x{i}" for i in range(len(plan.trace.inputs))]
+        self.leaves = [symbol.shape for symbol in plan.trace.leaves]
+        self.states = [(f"s{i}", wide(leaf)) for i, leaf in enumerate(plan.states)]
+        self.outer = [f"o{i}" for i in range(len(self.shapes))]
+        self.kept: dict[int, list[str]] = {}
+        for buffer in plan.kept:
+            self.kept.setdefault(buffer.width, []).append(buffer.name)
+        self.made, self.outputs = [], []
+        for i, (symbol, same) in enumerate(zip(plan.trace.outputs, plan.output_of, strict=True)):
+            name, first = (f"y{i}", 0) if same is None else (f"s{same}", 1)
+            self.outputs.append((name, first, symbol.shape))
+            if same is None:
+                self.made.append((name, columns_of(symbol)))
+        first = len(self.inputs) + len(self.states)
+        self.fixed = [
+            (name, (self.batch, *(shape[1:] or (1,))))
+            for names, shape in zip(plan.gradients[first:], self.leaves[first:], strict=False)
+            for name in names
+            if name.startswith("d")
+        ]
         self.forward_loop = Loop(plan.forward, self.shapes, dtype)
 
     @functools.cached_property
@@ -163,63 +178,63 @@ class Kernel:
 
         inputs (T, B, width) or (T, B)   state (B, width) or (B,)   outer: as traced
         """
-        plan, (steps, batch) = self.plan, inputs[0].shape[:2]
-        arrays: Arrays = {f"x{i}": self._plain(x) for i, x in enumerate(inputs)}
-        for i, (h, leaf) in enumerate(zip(state, plan.states, strict=True)):
-            arrays[f"s{i}"] = self._memory(steps + 1, batch, wide(leaf))
-            arrays[f"s{i}"][0] = h.reshape(batch, -1)
-        for i, symbol in enumerate(plan.trace.outputs):
-            if plan.output_of[i] is None:
-                arrays[f"y{i}"] = self._memory(steps, batch, columns_of(symbol))
-        for buffer in plan.kept:
-            arrays[buffer.name] = self._memory(steps, batch, buffer.width)
-        arrays |= {f"o{i}": self._outer(i, a) for i, a in enumerate(outer)}
+        steps, batch, outs = len(inputs[0]), self.batch, []
+        arrays: Arrays = dict(zip(self.inputs, map(self._plain, inputs), strict=True))
+        for (name, width), h in zip(self.states, state, strict=True):
+            arrays[name] = self._memory(steps + 1, batch, width)
+            arrays[name][0] = h if h.ndim == 2 else h[:, None]
+        for width, names in self.kept.items():
+            arrays.update(zip(names, self._memory(len(names), steps, batch, width), strict=True))
+        for name, width in self.made:
+            arrays[name] = self._memory(steps, batch, width)
+        for i, name in enumerate(self.outer):  # a weight is packed, from any order
+            arrays[name] = outer[i] if i in self.plan.matrices else self._plain(outer[i])
         self.forward_loop.run(steps, batch, _chunks(batch), arrays, outer)
-        outs = [arrays[f"s{i}"][steps].reshape(h.shape).copy() for i, h in enumerate(state)]
-        for i, (symbol, same) in enumerate(zip(plan.trace.outputs, plan.output_of, strict=True)):
-            out = arrays[f"y{i}"] if same is None else arrays[f"s{same}"][1:]
-            outs.append(out.reshape(steps, *symbol.shape))
+        for (name, _), h in zip(self.states, state, strict=True):
+            final = arrays[name][steps]
+            outs.append((final if h.ndim == 2 else final[:, 0]).copy())
+        for name, first, shape in self.outputs:
+            out = arrays[name][first:] if first else arrays[name]
+            outs.append(out if len(shape) == 2 else out.reshape(steps, *shape))
         return outs, arrays
 
     def backward(self, arrays: Arrays, cotangents: Sequence[Any]) -> list[Any]:
-        """Return the gradient of each leaf (inputs, states, outer), None where there is none."""
-        plan, arrays, states = self.plan, dict(arrays), len(self.plan.states)
-        steps, batch = cotangents[-1].shape[:2]
-        for i, g in enumerate(cotangents):
-            if i >= states:
-                arrays[f"gy{i - states}"] = self._plain(g)
-                continue
-            pair = arrays[f"gs{i}"] = self._memory(2, batch, wide(plan.states[i]))
-            pair[steps & 1] = g.reshape(batch, -1)
-        for i, names in enumerate(plan.gradients):
-            for name in names:
-                if i < len(plan.trace.inputs):
-                    arrays[name] = self._memory(steps, batch, wide(plan.leaves[i]))
-                elif name.startswith("d"):  # of a tensor with a row for each sequence
-                    shape = plan.trace.leaves[i].shape
-                    arrays[name] = self._memory(batch, *(shape[1:] or (1,)))
-                    arrays[name].fill(0)
-        outer = [arrays[f"o{i}"] for i in range(len(self.shapes))]
-        sums = self.backward_loop.run(steps, batch, _chunks(batch), arrays, outer)
-        return [self._gradient(i, names, arrays | sums) for i, names in enumerate(plan.gradients)]
+        """Return the gradient of each leaf (inputs, states, outer), None where there is none.
+
+        arrays: those that `forward` returned and the backward loop reads; others are added to them
+        """
+        plan, states = self.plan, len(self.states)
+        steps, batch = len(cotangents[-1]), self.batch
+        for i, (g, (_, width)) in enumerate(zip(cotangents, self.states, strict=False)):
+            pair = arrays[f"gs{i}"] = self._memory(2, batch, width)
+            pair[steps & 1] = g if g.ndim == 2 else g[:, None]
+        for i, g in enumerate(cotangents[states:]):
+            arrays[f"gy{i}"] = self._plain(g)
+        for names, leaf in zip(plan.gradients, plan.leaves[: len(self.inputs)], strict=False):
+            arrays.update({name: self._memory(steps, batch, wide(leaf)) for name in names})
+        for name, shape in self.fixed:
+            arrays[name] = self._memory(*shape)
+            arrays[name].fill(0)
+        outer = [arrays[name] for name in self.outer]
+        arrays |= self.backward_loop.run(steps, batch, _chunks(batch), arrays, outer)
+        return [self._gradient(i, names, arrays) for i, names in enumerate(plan.gradients)]
 
     def _gradient(self, i: int, names: list[str], arrays: Arrays) -> Any:
-        leaf = self.plan.trace.leaves[i]
         if not names or not self.plan.wanted[i]:
             return None
+        shape = self.leaves[i]
         if names[0].startswith("gs"):
-            return arrays[names[0]][0].reshape(leaf.shape).copy()
+            return arrays[names[0]][0].reshape(shape).copy()
         total = arrays[names[0]] if len(names) == 1 else sum(arrays[name] for name in names)
-        inputs = len(self.plan.trace.inputs)
-        return total.reshape((*total.shape[:1], *leaf.shape) if i < inputs else leaf.shape)
+        if i < len(self.inputs):
+            shape = (len(total), *shape)
+        return total if total.shape == shape else total.reshape(shape)
 
     def _plain(self, array: np.ndarray) -> np.ndarray:
         """Return the array as kernels read it: contiguous, of the one dtype."""
+        if array.dtype is self.dtype and array.flags.c_contiguous:
+            return array
         return np.ascontiguousarray(array, self.dtype)
-
-    def _outer(self, i: int, array: np.ndarray) -> np.ndarray:
-        """Return an outer tensor as kernels read it; a weight is packed, from any order."""
-        return array if i in self.plan.matrices else self._plain(array)
 
     def _memory(self, *shape: int) -> Any:
         return runtime.memory(shape, self.dtype)
@@ -227,4 +242,4 @@ class Kernel:
 
 def _chunks(batch: int) -> int:
     """Return how many parts the batch is cut into, one for each thread."""
-    return max(1, min(runtime.get_num_threads(), batch))
+    return 1 if batch == 1 else max(1, min(runtime.get_num_threads(), batch))

@@ -23,13 +23,17 @@ _compiled: dict[Any, Any] = {}
 """By what a trace computes and what it is asked for: a CompiledScan, or why there is none."""
 
 
+_known: dict[Any, tuple[Any, list[int], bool]] = {}
+"""By what a cell's step depends on: its CompiledScan, and which of the cell's tensors it takes."""
+
+
 class Unsuitable(Untraceable):
     """Why a scan is not compiled whatever its step: where its arrays are, or what they hold."""
 
 
 def unrolled() -> Any:
     """Return a context in which `scan` is the loop itself: each step's nodes stand in the graph."""
-    return modes.mode("unrolled", True)
+    return modes.mode(unrolled=True)
 
 
 def scan(
@@ -85,13 +89,30 @@ def _run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tup
     several_inputs, several_state = isinstance(inputs, tuple), isinstance(state, tuple)
     series = list(inputs) if several_inputs else [inputs]
     states = list(state) if several_state else [state]
-    check_compilable(series, states)
     if lengths is not None:
+        check_compilable(series, states)
         valid = step_masks(lengths, series[0])
         series = [without_padding(valid, x) for x in series]
         mask = valid[..., None].astype(states[0].dtype)
         series.append(tensor_at(mask, None))
     forms = (several_inputs, several_state, lengths is not None)
+    key, tensors = _contents(step, series, states, (forms, reverse))
+    known = _known.get(key) if key is not None else None
+    if known is None:
+        check_compilable(series, states)
+        op, leaves, several_outputs = _traced(step, series, states, forms, reverse)
+        if key is not None:
+            _remember(key, tensors, op, leaves[len(series) + len(states) :], several_outputs)
+    else:
+        op, numbers, several_outputs = known
+        leaves = [*series, *states, *[tensors[i] for i in numbers]]
+    results = op(leaves)
+    final, outputs = tuple(results[: len(states)]), tuple(results[len(states) :])
+    return final if several_state else final[0], outputs if several_outputs else outputs[0]
+
+
+def _traced(step: Any, series: Any, states: Any, forms: Any, reverse: bool) -> tuple[Any, Any, Any]:
+    """Return the op of a step, its leaves, and whether it has several outputs."""
     trace, several_outputs = trace_step(step, series, states, forms)
     leaves = [*series, *states, *(t for t, _ in trace.outer)]
     recording = modes.is_grad_enabled()
@@ -102,9 +123,45 @@ def _run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tup
         op = _compile(key, trace, lambda: trace_step(step, series, states, forms)[0])
     if isinstance(op, Untraceable):
         raise op
-    results = op(leaves)
-    final, outputs = tuple(results[: len(states)]), tuple(results[len(states) :])
-    return final if several_state else final[0], outputs if several_outputs else outputs[0]
+    return op, leaves, several_outputs
+
+
+def _contents(step: Any, series: Any, states: Any, options: Any) -> tuple[Any, list[Tensor]]:
+    """Return what a step depends on, where its owner tells, and the tensors among it; else None.
+
+    The owner's `contents()` returns all that its methods use beside their arguments.
+    """
+    owner: Any = getattr(step, "__self__", None)
+    told = owner.contents() if hasattr(owner, "contents") else None
+    if told is None or not all(isinstance(t, Tensor) for t in (*series, *states)):
+        return None, []
+    rest, tensors = told
+    recording = modes.is_grad_enabled()
+    specs: list[Any] = [step.__func__, rest, options, recording]
+    for t in series:
+        a = t.array
+        specs += (type(a), a.shape[1:], a.dtype.char, t.place is None)
+    for t in (*states, *tensors):
+        a = t.array
+        specs += (type(a), a.shape, a.dtype.char, t.place is None)
+    key = tuple(specs)
+    try:
+        hash(key)
+    except TypeError:
+        return None, []
+    return key, tensors
+
+
+def _remember(
+    key: Any, tensors: list[Tensor], op: Any, outer: list[Tensor], several_outputs: bool
+) -> None:
+    """Nothing; a step of this key is not traced again if it takes the owner's tensors alone."""
+    numbers = {(id(t.array), t.place): i for i, t in enumerate(tensors)}
+    used = [(id(t.array), t.place) for t in outer]
+    if len(numbers) == len(tensors) and numbers.keys() >= set(used):
+        if len(_known) >= 512:
+            _known.clear()
+        _known[key] = (op, [numbers[place] for place in used], several_outputs)
 
 
 def check_compilable(series: list[Any], states: list[Any]) -> None:

@@ -255,5 +255,5 @@ def _result(
 @contextmanager
 def tracing(tracer: Tracer) -> Iterator[Tracer]:
     """Make this tracer the one that ops are written down by, in this thread."""
-    with modes.mode("tracer", tracer):
+    with modes.mode(tracer=tracer):
         yield tracer

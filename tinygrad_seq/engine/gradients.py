@@ -6,10 +6,12 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, overload
 
+import numpy as np
+
 from .backend import Array, as_array, backend_of, is_array, values, xp
 from .graph import Hook, LazyCotangent, Place, backpropagate
 from .tensor import Tensor, tensor_at
-from .writes import lend
+from .writes import lend, whole
 
 Cotangents: TypeAlias = "Tensor | Array | Sequence[Tensor | Array | None] | None"
 
@@ -107,7 +109,7 @@ def backward(
     seen = {id(values(g)) for _, g in seeds}
     for (node, _), value in found.items():
         leaf = node.leaf() if node.leaf is not None else None
-        if leaf is not None and leaf.requires_grad:
+        if leaf is not None and leaf.place is not None:
             own = _own(value, seen)
             leaf.grad = own if leaf.grad is None else leaf.grad + own
 
@@ -150,9 +152,11 @@ def _own(value: Any, seen: set[int]) -> Tensor:
     if isinstance(value, LazyCotangent):
         sparse = value.gradient()
         return sparse if isinstance(sparse, Tensor) else tensor_at(value.dense(), None)
-    place = value.place if isinstance(value, Tensor) else None
-    array = as_array(values(value))
-    if id(array) in seen or not array.flags.owndata:
+    place, array = None, value
+    if type(value) is not np.ndarray:
+        place = value.place if isinstance(value, Tensor) else None
+        array = as_array(values(value))
+    if id(array) in seen or not (id(array) in whole or array.flags.owndata):
         array = array.copy()
     seen.add(id(array))
     return tensor_at(array, place)

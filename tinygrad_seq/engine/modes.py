@@ -31,27 +31,27 @@ _altering = threading.Lock()
 
 
 class mode(ContextDecorator):  # noqa: N801
-    """A context or decorator that sets a mode of this thread; it may be entered many times."""
+    """A context or decorator that sets modes of this thread; it may be entered many times."""
 
-    def __init__(self, name: str, value: Any) -> None:
-        self.name, self.value = name, value
-        self.before: list[Any] = []
+    def __init__(self, **values: Any) -> None:
+        self.values = values
+        self.before: list[dict[str, Any]] = []
 
     def __enter__(self) -> None:
         global altered
-        self.before.append(getattr(current, self.name))
+        self.before.append({name: getattr(current, name) for name in self.values})
         with _altering:
             altered += 1
-        setattr(current, self.name, self.value)
+        current.__dict__.update(self.values)
 
     def __exit__(self, *_: object) -> None:
         global altered
-        setattr(current, self.name, self.before.pop())
+        current.__dict__.update(self.before.pop())
         with _altering:
             altered -= 1
 
     def _recreate_cm(self) -> mode:
-        return mode(self.name, self.value)  # each call of a decorated function has its own
+        return mode(**self.values)  # each call of a decorated function has its own
 
     def __call__(self, function: Any) -> Any:
         """Return the function in this mode; a generator function is in it while it runs."""
@@ -73,12 +73,12 @@ class mode(ContextDecorator):  # noqa: N801
 
 def no_grad() -> Any:
     """Return a context (or decorator) in which no graph is recorded."""
-    return mode("recording", False)
+    return mode(recording=False)
 
 
 def enable_grad() -> Any:
     """Return a context (or decorator) in which the graph is recorded, inside `no_grad` too."""
-    return mode("recording", True)
+    return mode(recording=True)
 
 
 def detect_anomaly() -> Any:
@@ -87,7 +87,7 @@ def detect_anomaly() -> Any:
     Inside, every op's result and every cotangent is checked, which is slow.
     Raises FloatingPointError there: for a value that is not finite though all inputs were.
     """
-    return mode("anomaly", True)
+    return mode(anomaly=True)
 
 
 def is_grad_enabled() -> bool:

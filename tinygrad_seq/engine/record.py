@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .primitive import Primitive
 
 _SCALARS = frozenset({float, int, bool, type(None)})
+_INDICES = _SCALARS | {slice, type(Ellipsis)}
 
 
 def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
@@ -38,7 +39,9 @@ def record(op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
             if a.dtype is not dtype and mask & bit:
                 mixed = mixed or dtype is not None
                 dtype = a.dtype
-        elif type(a) not in _SCALARS:
+        elif type(a) in _SCALARS or (type(a) is tuple and _INDICES.issuperset(map(type, a))):
+            pass
+        else:
             if isinstance(a, np.generic):
                 a = a.item()  # a Python scalar leaves the dtype of the arrays beside it alone
             else:

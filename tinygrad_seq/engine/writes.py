@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import weakref
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,9 @@ loans: dict[int, _Loan] = {}
 """Memory that the user can write into, by the id of the array that owns it."""
 
 _written: dict[int, tuple[weakref.ref[Any], int]] = {}  # when the package wrote, likewise by id
+
+whole: set[int] = set()
+"""Arrays, by id, that are views but the only ones of their memory; see machine/memory.py."""
 
 latest = 0
 """Age of the latest loan or write: nothing older than a younger node can have changed for it."""
@@ -56,6 +59,8 @@ class _Lease:
 def _owner(array: Array) -> Array:
     """Return the array that owns this array's memory (itself, or what it is a view of)."""
     base = getattr(array, "base", None)
+    if base is None:
+        return array
     while isinstance(base, _Lease) or (base is not None and is_array(base)):
         array = base.array if isinstance(base, _Lease) else base
         base = getattr(array, "base", None)
@@ -138,12 +143,16 @@ def written(array: Array) -> None:
     _written[id(owner)] = (known[0] if known else _watch(owner, _written), latest)
 
 
-def _arrays(kept: Iterable[Any]) -> Iterator[Array]:
+def _arrays(kept: Iterable[Any]) -> list[Array]:
+    """Return the arrays in what a node keeps, those in tuples too."""
+    arrays = []
     for item in kept:
-        if isinstance(item, tuple):
-            yield from _arrays(item)
-        elif is_array(item):
-            yield item
+        kind = type(item)
+        if kind is tuple:
+            arrays += _arrays(item)
+        elif kind is np.ndarray or (kind is not int and is_array(item)):
+            arrays.append(item)
+    return arrays
 
 
 def seal(kept: Iterable[Any]) -> list[int | None] | None:
@@ -154,7 +163,7 @@ def seal(kept: Iterable[Any]) -> list[int | None] | None:
 
 def overwritten(age: int, kept: Iterable[Any], seals: list[int | None] | None) -> bool:
     """Return whether an array kept by a node of this age has been written into since."""
-    arrays = list(_arrays(kept))
+    arrays = _arrays(kept)
     return any(map(_changed, arrays, seals or [None] * len(arrays), [age] * len(arrays)))
 
 

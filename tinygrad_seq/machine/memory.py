@@ -6,11 +6,14 @@ again and again, and gets the same memory.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import sys
 from typing import Any
 
 import numpy as np
+
+from ..engine.writes import whole
 
 Array = np.ndarray[Any, Any]
 
@@ -39,7 +42,6 @@ class Memory:
 
     def __init__(self) -> None:
         self._slots: dict[tuple[tuple[int, ...], np.dtype[Any]], list[_Slot]] = {}
-        self.addresses: dict[int, int] = {}
         self._free = _Slot((1,), np.dtype(np.uint8)).references()
 
     def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -54,7 +56,7 @@ class Memory:
         self._shrink()
         slot = _Slot(shape, dtype)
         view = slot.view
-        self.addresses[id(view)] = view.ctypes.data
+        whole.add(id(view))
         self._slots.setdefault((shape, dtype), []).append(slot)
         return view
 
@@ -76,14 +78,19 @@ class Memory:
             if excess <= KEPT_IDLE + busy:
                 break
             excess -= slot.bytes.nbytes
-            self.addresses.pop(id(slot.view), None)
+            whole.discard(id(slot.view))
             self._slots[key].remove(slot)
 
 
 memory = Memory()
 
 
+_HEAD = object.__basicsize__
+
+
 def address(array: Array) -> int:
-    """Return the address of the array's first element."""
-    known = memory.addresses.get(id(array))
-    return array.ctypes.data if known is None else known
+    """Return the address of the array's first element.
+
+    It follows the object's head, as NumPy's C API has it; `array.ctypes` takes eight times as long.
+    """
+    return ctypes.c_void_p.from_address(id(array) + _HEAD).value or 0

@@ -1,161 +1,29 @@
-"""Loading generated source through Numba's disk cache, and running it on threads."""
+"""Compiled functions on threads: tables of sizes and addresses, filled in and worked through."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import importlib.util
 import os
-import pathlib
 import sys
 import threading
 import types
-import uuid
-import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
+
+from .loading import available as available
+from .loading import library as library
+from .loading import load as load
 from .memory import address as address
 from .memory import memory as memory
-
-CACHE_VARIABLE = "TINYGRAD_SEQ_CACHE"
-
-# ---- what can be compiled ------------------------------------------------------------------------
-
-
-def available() -> bool:
-    """Return whether kernels can be compiled: Numba is there, NUMBA_DISABLE_JIT is not set."""
-    if importlib.util.find_spec("numba") is None:
-        return False
-    return not importlib.import_module("numba").config.DISABLE_JIT
-
-
-# ---- generated source ----------------------------------------------------------------------------
-
-_loaded: dict[str, types.ModuleType] = {}
-_loading = threading.RLock()
-
-
-def cache_folder() -> pathlib.Path:
-    """Return where compiled code is kept: $TINYGRAD_SEQ_CACHE, or the platform's cache folder."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return pathlib.Path(chosen)
-    home = pathlib.Path.home()
-    if sys.platform == "win32":
-        base = pathlib.Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "tinygrad_seq"
-
-
-@functools.cache
-def _version() -> str:
-    """What compiled code depends on beside its own text: this folder, Numba, the processor."""
-    from .processor import FEATURES, PROCESSOR
-
-    digest = hashlib.sha256()
-    for name in ("functions.py", "vectors.py", "products.py"):
-        digest.update(pathlib.Path(__file__).with_name(name).read_bytes())
-    numba = importlib.import_module("numba").__version__
-    digest.update(f"{numba} {PROCESSOR} {FEATURES.flatten()}".encode())
-    return digest.hexdigest()
-
-
-def load(source: str) -> types.ModuleType:
-    """Return the module of this generated source, compiled now or found on disk.
-
-    Its file is named by a hash of the text and of all it depends on, so that Numba's own cache
-    finds the code again. Where the folder is of no use, a RuntimeWarning says so once.
-    """
-    name = "tinygrad_seq_" + hashlib.sha256((source + _version()).encode()).hexdigest()[:24]
-    module = _loaded.get(name)
-    if module is None:
-        with _loading:
-            module = _loaded.get(name) or _load(name, source)
-            _loaded[name] = module
-    return module
-
-
-def _load(name: str, source: str) -> types.ModuleType:
-    try:
-        path = _written(name, source)
-    except OSError as error:
-        _warn_uncached(str(cache_folder()), str(error))
-        return _execute(name, source, None)
-    try:
-        return _execute(name, source, path)
-    except Exception:  # whatever a damaged cache file makes of itself: pickle raises anything
-        _forget(path)
-    try:
-        return _execute(name, source, path)
-    except Exception as error:
-        module = _execute(name, source, None)  # raises the error itself if the source is to blame
-        _warn_uncached(str(path.parent), str(error))
-        return module
-
-
-def _execute(name: str, source: str, path: pathlib.Path | None) -> types.ModuleType:
-    """Run the source as a module; without a path, nothing is cached."""
-    module = types.ModuleType(name)
-    if path is None:
-        source = source.replace("cache=True", "cache=False")
-    module.__file__ = str(path or f"<{name}>")
-    sys.modules[name] = module  # where Numba looks for the functions' globals
-    try:
-        exec(compile(source, module.__file__, "exec"), module.__dict__)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _written(name: str, source: str) -> pathlib.Path:
-    """Write the source into the cache folder, atomically, unless it stands there already."""
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.py"
-    text = source.encode()
-    if not path.is_file() or path.read_bytes() != text:
-        temporary = folder / f"{name}.{uuid.uuid4().hex}"
-        temporary.write_bytes(text)
-        temporary.replace(path)
-    return path
-
-
-def _forget(path: pathlib.Path) -> None:
-    """Remove what Numba cached for a generated file."""
-    for old in path.parent.joinpath("__pycache__").glob(f"{path.stem}.*"):
-        try:
-            old.unlink()
-        except OSError:
-            return
-
-
-@functools.cache
-def _warn_uncached(folder: str, reason: str) -> None:
-    warnings.warn(
-        f"compiled code is not cached and will be compiled in every process: {folder}: {reason}; "
-        f"set {CACHE_VARIABLE} to a folder that can be written to",
-        RuntimeWarning,
-        stacklevel=4,
-    )
-
-
-def library(d: str) -> types.ModuleType:
-    """Return the compiled matrix products of dtype `d`, "f4" or "f8"."""
-    from . import products
-
-    return load(products.library_source(d))
-
-
-# ---- threads -------------------------------------------------------------------------------------
 
 _DRIVER = '''\
 """Generated by tinygrad_seq.machine.runtime: chunks on threads."""
 from numba import njit, prange, types
-from tinygrad_seq.machine.vectors import call
+from tinygrad_seq.machine.vectors import call, put_word, word
 
 get_num_threads = types.ExternalFunction("get_num_threads", types.int32())
 set_num_threads = types.ExternalFunction("set_num_threads", types.void(types.int32))
@@ -170,29 +38,44 @@ def each(function, table, n, first, last):
 @njit("void(int64,int64,int64,int64,int64,int64)", cache=True, nogil=True)
 def on_threads(function, table, n, first, last, threads):
     if threads > 1:
+        before = get_num_threads()
+        set_num_threads(threads)
         each(function, table, n, first, last)
+        set_num_threads(before)
     else:
         for k in range(n):
             call(function, (k, table, n, first, last))
 
 
-@njit("void(" + ",".join(["int64"] * 10) + ")", cache=True, nogil=True)
-def run(pack, packs, steps, products, table, n, first, last, reverse, threads):
-    before = get_num_threads()
-    if threads > 1:
-        set_num_threads(threads)
+@njit("void(int64,int64,int64,int64)", cache=True, nogil=True)
+def run(job, arrays, scratch, threads):
+    job, arrays, table = word(job, {head}), word(arrays, {head}), word(scratch, {head})
+    pack, steps, products = word(job, 0), word(job, 1), word(job, 2)
+    n, blocks, reverse = word(job, 3), word(job, 4), word(job, 5)
+    words, made, taken, packs = word(job, 6), word(job, 7), word(job, 8), word(job, 9)
+    at = job + 8 * 10
+    for i in range(words):
+        put_word(table + 8 * i, word(at, i))
+    at += 8 * words
+    for i in range(made):
+        put_word(table + 8 * word(at, 2 * i), table + word(at, 2 * i + 1))
+    at += 16 * made
+    for i in range(taken):
+        put_word(table + 8 * word(at, i), word(word(arrays, i), {head}))
     if pack:
-        on_threads(pack, packs, n, 0, 0, threads)
+        on_threads(pack, table + 8 * packs, n, 0, 0, threads)
     if products == 0:
-        on_threads(steps, table, n, first, last, threads)
+        on_threads(steps, table, n, 0, blocks, threads)
     else:
-        for q in range(first, last):
-            block = first + last - 1 - q if reverse else q
+        for q in range(blocks):
+            block = blocks - 1 - q if reverse else q
             on_threads(steps, table, n, block, block + 1, threads)
             on_threads(products, table, n, block, block + 1, threads)
-    if threads > 1:
-        set_num_threads(before)
-'''
+'''.replace("{head}", str(object.__basicsize__ // 8))
+"""An array's object is a head, as every object's, then the address of its elements: NumPy's C API
+has it so. Reading it there takes 1 ns in place of 1.7 us for `array.ctypes.data`."""
+
+# ---- how many threads ----------------------------------------------------------------------------
 
 _busy = threading.Lock()
 _alone = False  # forked from a process whose threads had started: here they never will
@@ -261,28 +144,71 @@ def _threads(n: int, most: int) -> int:
     return min(n, most)
 
 
-def run(
-    pack: int, packs: int, steps: int, products: int, table: int, n: int, blocks: int, reverse: bool
-) -> None:
-    """Nothing; runs pack(k, packs), then steps and products block after block, for chunks k < n.
+# ---- work ----------------------------------------------------------------------------------------
 
-    pack, steps, products: addresses of functions (k, table, n, first block, last block), products 0
-    where there are none; packs, table: addresses of their tables. Each call waits for all chunks of
-    the one before. Blocks come in `reverse` order for the backward pass.
+
+class Job:
+    """Compiled functions and their table, complete but for the addresses of arrays.
+
+    functions: addresses of pack, steps and products, 0 where there is none. pack(k, packs, n, 0, 0)
+    is called first, for every chunk k < n, then for each block steps(k, table, n, block, block + 1)
+    and products, likewise; each call waits for all chunks of the one before. Without products all
+    blocks are one call. In `reverse` the last block comes first.
+    words: the table, and from position `packs` on that of pack
+    made: for each part of the scratch memory (positions of words that are its address, bytes)
+    taken: for each array of `run`, the position of the word that is its address
     """
-    _run(pack, packs, steps, products, table, n, 0, blocks, int(reverse))
+
+    def __init__(
+        self,
+        functions: tuple[int, int, int],
+        n: int,
+        blocks: int,
+        reverse: bool,
+        words: Sequence[int],
+        made: Iterable[tuple[Sequence[int], int]] = (),
+        taken: Iterable[int] = (),
+        packs: int = 0,
+    ) -> None:
+        self.size, offsets = aligned(8 * len(words)), []
+        for places, count in made:
+            for position in places:
+                offsets += [position, self.size]
+            self.size += aligned(count)
+        positions = list(taken)
+        head = [*functions, n, blocks, int(reverse), len(words), len(offsets) // 2]
+        head += [len(positions), packs]
+        self.n = n
+        self.array = np.array([*head, *words, *offsets, *positions], np.int64)
+
+    def run(self, arrays: Iterable[Any]) -> None:
+        """Nothing; does the work on these arrays, which lie in memory as the functions expect."""
+        driver, most = _driver()
+        held = list(arrays)
+        numbers = np.array([id(array) for array in held], np.int64)
+        scratch = memory((self.size,), _BYTE)
+        threads = _threads(self.n, most)
+        try:
+            driver.run(id(self.array), id(numbers), id(scratch), threads)
+        finally:
+            if threads > 1:
+                _busy.release()
+
+
+_BYTE = np.dtype(np.uint8)
+
+
+def aligned(count: int) -> int:
+    """Return the first multiple of 64, a cache line's bytes, that is not less."""
+    return -(-count // 64) * 64
 
 
 def on_threads(function: int, table: int, n: int, first: int = 0, last: int = 0) -> None:
     """Nothing; runs function(k, table, n, first, last), an address, for all chunks k < n."""
-    _run(0, 0, function, 0, table, n, first, last, 0)
-
-
-def _run(*args: int) -> None:
     driver, most = _driver()
-    threads = _threads(args[5], most)
+    threads = _threads(n, most)
     try:
-        driver.run(*args, threads)
+        driver.on_threads(function, table, n, first, last, threads)
     finally:
         if threads > 1:
             _busy.release()
@@ -290,8 +216,8 @@ def _run(*args: int) -> None:
 
 def _after_fork() -> None:
     """In the child: no lock that another thread held, no threads that are not there."""
-    global _alone, _busy, _loading
-    _busy, _loading = threading.Lock(), threading.RLock()
+    global _alone, _busy
+    _busy = threading.Lock()
     parallel = sys.modules.get("numba.np.ufunc.parallel")
     _alone = _alone or (parallel is not None and parallel._is_initialized)
 

@@ -271,6 +271,7 @@ get_f4 = _raw(types.float32, [types.int64], _get(ir.FloatType()))
 get_f8 = _raw(types.float64, [types.int64], _get(ir.DoubleType()))
 put_f4 = _raw(types.void, [types.int64, types.float32], _put(ir.FloatType()))
 put_f8 = _raw(types.void, [types.int64, types.float64], _put(ir.DoubleType()))
+put_word = _raw(types.void, [types.int64, types.int64], _put(I64))
 word = _raw(
     types.int64,
     [types.int64, types.int64],

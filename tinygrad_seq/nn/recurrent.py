@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import ops
 from ..compiler.scan import scan
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, tensor_at
 from .cells import Cell, State
 from .containers import ModuleList
 from .module import Module
@@ -37,7 +37,7 @@ class Recurrent(Module):
             raise TypeError(f"Recurrent: x is a {type(x).__name__}, expected a Tensor")
         if x.ndim == 0 or x.shape[0] == 0:
             raise ValueError(f"Recurrent: x is {x.shape}, expected (T, B, D) with T at least 1")
-        first = x.detach()[0]
+        first = tensor_at(x.array[0], None)
         if state is None:
             state = self.cell.initial_state(first)
         self.cell.check(state, first)

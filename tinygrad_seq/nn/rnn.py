@@ -132,12 +132,16 @@ class _RNNBase(Module):
                 raise ValueError(f"an initial state is {part.shape}, expected {expected}")
         if unbatched:
             parts = tuple(ops.expand_dims(part, 1) for part in parts)
+        if count == 1:
+            return (tuple([ops.reshape(part, part.shape[1:]) for part in parts]),)
         each = list(zip(*(ops.unbind(part) for part in parts), strict=True))
         return tuple(zip(each[::2], each[1::2], strict=True)) if self.bidirectional else tuple(each)
 
     def _joined(self, finals: tuple[Any, ...]) -> list[Tensor]:
         """Return PyTorch's h_n (and c_n) from the layers' final states."""
         each = [s for pair in finals for s in pair] if self.bidirectional else list(finals)
+        if len(each) == 1:
+            return [ops.reshape(s, (1, *s.shape)) for s in each[0]]
         return [ops.stack(part) for part in zip(*each, strict=True)]
 
     def describe(self) -> str:
