@@ -185,6 +185,31 @@ def _ctc_alignments():
     yield case("ctc_alignments", [real(4, 2, 3)], reference, function)
 
 
+def _log_partition(x, moves, start, end, lengths):
+    """Return log Σ exp(score) over all sequences of tags, one by one."""
+    totals = np.zeros(x.shape[1])
+    for b, n in enumerate(lengths):
+        total = 0.0
+        for y in itertools.product(range(x.shape[2]), repeat=n):
+            score = sum(x[t, b, k] for t, k in enumerate(y))
+            score += sum(moves[i, j] for i, j in itertools.pairwise(y))
+            total += np.exp(score + (start[y[0]] + end[y[-1]] if n else 0.0))
+        totals[b] = np.log(total)
+    return totals
+
+
+def _crf_log_partitions():
+    for shape, lengths in (((3, 2, 3), [3, 1]), ((2, 3, 2), [2, 0, 1]), ((2, 1, 1), [2])):
+        K = shape[2]
+        yield case(
+            "crf_log_partition",
+            [real(*shape), real(K, K), real(K), real(K)],
+            lambda *xs, n=lengths: _log_partition(*xs, n),
+            lambda *xs, n=lengths: ops.crf_log_partition(*xs, n),
+            f"{lengths}",
+        )
+
+
 def _dropped(x, p):
     kept = np.random.Generator(np.random.PCG64(7)).random(x.shape, dtype=np.float32) < 1 - p
     return x * kept / (1 - p)
@@ -253,6 +278,7 @@ CASES = [
     *_similarities(),
     *_ctc_losses(),
     *_ctc_alignments(),
+    *_crf_log_partitions(),
     *_dropouts(),
     *_scans(),
 ]

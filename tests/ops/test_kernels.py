@@ -17,10 +17,8 @@ LOGITS = {
 
 
 def test_every_fused_op_is_held_against_its_definition_here():
-    assert [n for n, op in registry.items() if isinstance(op, Fused)] == [
-        "cross_entropy_rows",
-        "ctc_alignments",
-    ]
+    fused = {name for name, op in registry.items() if isinstance(op, Fused)}
+    assert fused == {"cross_entropy_rows", "crf_log_partition", "ctc_alignments"}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -68,6 +66,31 @@ def test_ctc_alignments(kind, dtype):
         clean = ~np.isnan(losses.detach().numpy())
         assert np.isnan(gradient).any(axis=(0, 2)).tolist() == (~clean).tolist()
         found.append((losses.detach().numpy(), gradient[:, clean]))
+    assert np.isnan(found[0][0]).any() == (kind == "NaN")
+    tolerance = 1e-4 if dtype == "float32" else 1e-11
+    for a, b in zip(*found, strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ALIGNED)
+def test_crf_log_partition(kind, dtype):
+    rng = np.random.default_rng(0)
+    lengths = np.array([9, 6, 4, 9, 0, 0, 1])
+    data = ALIGNED[kind](rng.normal(size=(9, 7, 3))).astype(dtype)
+    data[np.arange(9)[:, None] >= lengths] = np.nan
+    scores = [rng.normal(size=shape).astype(dtype) for shape in ((3, 3), 3, 3)]
+    scores[0][0, 1] = scores[1][2] = -np.inf
+    found = []
+    for function in (ops.crf_log_partition, registry["crf_log_partition"].definition):
+        inputs = [tg.tensor(x, requires_grad=True) for x in (data, *scores)]
+        totals = function(*inputs, lengths)
+        clean = ~np.isnan(totals.detach().numpy())
+        seed = np.where(clean, np.arange(1, 8), 0).astype(dtype)
+        totals[clean].backward(seed[clean])
+        gradients = [x.grad.numpy() for x in inputs]
+        found.append((totals.detach().numpy(), gradients[0][:, clean], *gradients[1:]))
     assert np.isnan(found[0][0]).any() == (kind == "NaN")
     tolerance = 1e-4 if dtype == "float32" else 1e-11
     for a, b in zip(*found, strict=True):

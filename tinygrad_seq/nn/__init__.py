@@ -21,10 +21,12 @@ from .outputs import (
 from .recurrent import Bidirectional, Recurrent, Stack, detached
 from .regularisation import Dropout, LayerNorm
 from .rnn import GRU, LSTM, RNN
+from .structured import CRF
 from .word2vec import CBOW, SkipGram
 
 __all__ = [
     "CBOW",
+    "CRF",
     "GRU",
     "LSTM",
     "NCE",

@@ -17,6 +17,7 @@ from .activations import (
     softplus,
     tanh,
 )
+from .crf import crf_log_partition
 from .ctc import ctc_alignments, ctc_loss
 from .elementwise import (
     abs,
@@ -115,6 +116,7 @@ __all__ = [
     "concat",
     "cos",
     "cosine_similarity",
+    "crf_log_partition",
     "cross_entropy",
     "cross_entropy_rows",
     "ctc_alignments",

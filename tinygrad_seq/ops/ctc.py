@@ -81,10 +81,13 @@ def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
 
     @compiled
     def log_add(a: float, b: float, c: float) -> float:
-        top = max(a, b, c)
-        if top == -math.inf and a == b == c:  # not so if one is NaN
-            return top
-        return top + math.log(math.exp(a - top) + math.exp(b - top) + math.exp(c - top))
+        if b > a:
+            a, b = b, a
+        if c > a:
+            a, c = c, a
+        if b == c == -math.inf:
+            return a
+        return a + math.log1p(math.exp(b - a) + math.exp(c - a))
 
     @compiled
     def reach(x: Array, labels: Array, alpha: Array) -> None:
