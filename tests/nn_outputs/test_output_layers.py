@@ -247,3 +247,40 @@ def test_state_goes_into_another_layer(kind):
     given = negatives_for(kind, K)
     assert layer(hidden, targets, **given).item() == other(hidden, targets, **given).item()
     assert repr(layer).startswith(f"{type(layer).__name__}({H}, {V})")
+
+
+class LanguageModel(nn.Module):
+    """A GRU over word vectors, and any output layer over its hidden states."""
+
+    def __init__(self, output, tied):
+        self.embedding = nn.Embedding(V, H, sparse=True, generator=tg.Generator(1))
+        self.recurrent = nn.GRU(H, H, generator=tg.Generator(2))
+        self.output = output
+        if tied:
+            self.output.weight = self.embedding.weight
+
+    def forward(self, ids, targets, mask=None):
+        hidden, _ = self.recurrent(self.embedding(ids))
+        return self.output(hidden, targets, mask=mask)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tied"), [*((kind, False) for kind in KINDS), *((kind, True) for kind in FLAT)]
+)
+def test_output_layer_of_a_language_model(kind, tied):
+    """Hidden states (T, B, H); the text goes round in a circle, and the model learns it."""
+    model = LanguageModel(make(kind, dtype=np.float32), tied)
+    text = np.arange(9)[:, None] * np.ones(4, int) + np.arange(4)
+    ids, targets = text[:-1] % V, text[1:] % V
+    mask = np.arange(8)[:, None] < np.array([8, 5, 8, 1])
+    optimizer = optim.Adam(model.parameters(), lr=0.03)
+    losses_of = []
+    for _ in range(80):
+        optimizer.zero_grad()
+        loss = model(ids, targets, mask)
+        loss.backward()
+        table = model.embedding.weight
+        assert isinstance(table.grad, ops.RowSparseTensor) is not (tied and kind == "full")
+        optimizer.step()
+        losses_of.append(loss.item())
+    assert np.mean(losses_of[-10:]) < 0.6 * np.mean(losses_of[:5])
