@@ -6,6 +6,7 @@ from nn_layers import constant, host, random
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops
+from tinygrad_seq.word2vec import WordVectors
 
 V, D = 6, 3
 
@@ -209,3 +210,77 @@ def test_bad_tables_are_refused():
         nn.Embedding.from_pretrained(np.zeros(3))
     with pytest.raises(TypeError, match="floating"):
         nn.Embedding.from_pretrained(np.zeros((3, 2), int))
+
+
+class Vectors:
+    """What from_pretrained asks of word vectors; gensim's KeyedVectors have it too."""
+
+    def __init__(self, words, seed=0):
+        self.key_to_index = {word: i for i, word in enumerate(words)}
+        self.vectors = (5 + 2 * random(len(words), 40, seed=seed)).astype(np.float32)
+
+    def __getitem__(self, word):
+        return self.vectors[self.key_to_index[word]]
+
+
+WORDS = [f"word{i}" for i in range(30)]
+
+
+def test_from_pretrained_in_the_order_of_a_vocabulary(backend_name):
+    vectors = Vectors(WORDS)
+    vocabulary = tg.data.Vocabulary(["new", *WORDS[::-2], "odd"])
+    layer = nn.Embedding.from_pretrained(vectors, vocabulary, generator=tg.Generator(0))
+    assert layer.weight.backend == backend_name
+    table = host(layer.weight)
+    assert table.shape == (len(vocabulary), 40)
+    for word in WORDS[::-2]:
+        np.testing.assert_array_equal(table[vocabulary[word]], vectors[word])
+    assert layer.missing == ("<unk>", "<sos>", "<eos>", "new", "odd")
+    drawn = table[[vocabulary[word] for word in layer.missing]]
+    assert drawn.mean() == pytest.approx(5, abs=0.7)  # 200 numbers of deviation 2
+    assert drawn.std() == pytest.approx(2, rel=0.25)
+    assert layer.padding_idx == vocabulary.pad
+    assert not table[vocabulary.pad].any()
+    assert not layer.weight.requires_grad
+    again = nn.Embedding.from_pretrained(vectors, vocabulary, generator=tg.Generator(0))
+    np.testing.assert_array_equal(host(again.weight), table)
+
+
+def test_from_pretrained_word_vectors():
+    words = WordVectors(WORDS, Vectors(WORDS).vectors)
+    whole = nn.Embedding.from_pretrained(words, freeze=False)
+    assert (whole.missing, whole.padding_idx) == ((), None)
+    assert whole.weight.requires_grad
+    np.testing.assert_array_equal(host(whole.weight), words.vectors)
+    nn.init.zeros_(whole.weight)
+    assert words.vectors.all()
+    vocabulary = tg.data.Vocabulary(WORDS[3:5], specials=())
+    part = nn.Embedding.from_pretrained(words, vocabulary, freeze=False, sparse=True)
+    assert (part.missing, part.padding_idx, part.sparse) == ((), None, True)
+    np.testing.assert_array_equal(host(part.weight), words.vectors[3:5])
+
+
+def test_from_pretrained_with_vectors_of_the_special_tokens():
+    vectors = Vectors(["<pad>", "<unk>", "a"])
+    layer = nn.Embedding.from_pretrained(vectors, tg.data.Vocabulary(["a"]))
+    assert layer.missing == ("<sos>", "<eos>")
+    assert layer.padding_idx == 0
+    np.testing.assert_array_equal(host(layer.weight)[[0, 1, 4]], vectors.vectors)
+
+
+def test_from_pretrained_an_array_for_a_vocabulary():
+    vocabulary = tg.data.Vocabulary(["a", "b"])
+    layer = nn.Embedding.from_pretrained(random(6, 3), vocabulary, padding_idx=5)
+    assert (layer.missing, layer.padding_idx) == ((), 5)
+    np.testing.assert_array_equal(host(layer.weight), random(6, 3))
+    assert nn.Embedding.from_pretrained(random(6, 3), vocabulary).padding_idx == vocabulary.pad
+    with pytest.raises(ValueError, match="embeddings have 5 rows, expected the vocabulary's 6"):
+        nn.Embedding.from_pretrained(random(5, 3), vocabulary)
+
+
+def test_vectors_and_vocabularies_that_do_not_fit():
+    with pytest.raises(ValueError, match="none of the vocabulary's 6 tokens is among the vectors"):
+        nn.Embedding.from_pretrained(Vectors(WORDS), tg.data.Vocabulary(["Word1", "Word2"]))
+    for wrong in (False, ["a", "b"]):
+        with pytest.raises(TypeError, match=r"vocabulary is a \w+, expected a tg\.data"):
+            nn.Embedding.from_pretrained(Vectors(WORDS), wrong)

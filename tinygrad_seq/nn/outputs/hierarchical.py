@@ -118,7 +118,7 @@ class HierarchicalSoftmax(OutputLayer):
     ) -> None:
         if not isinstance(tree, HuffmanTree):
             raise TypeError(
-                f"HierarchicalSoftmax: tree is a {type(tree).__name__}, not HuffmanTree"
+                f"HierarchicalSoftmax: tree is a {type(tree).__name__}, expected a HuffmanTree"
             )
         check_sizes("HierarchicalSoftmax", in_features=in_features)
         self.in_features, self.num_classes, self.tree = in_features, tree.num_classes, tree
