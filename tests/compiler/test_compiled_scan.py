@@ -319,6 +319,28 @@ def test_a_compiled_step_keeps_no_parameters_alive():
     assert array() is None
 
 
+@pytest.mark.parametrize("product", [False, True])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_many_blocks_of_steps_equal_the_loop(batch, product):
+    """Without a product of all rows, the backward loop took its blocks of steps first to last."""
+    steps = 700
+    x = tg.Tensor(normal(steps, batch, 3), requires_grad=True)
+    h = tg.Tensor(normal(batch, 3), requires_grad=True)
+    w = tg.Tensor(normal(3, 3) / 3 if product else normal(3) / 3, requires_grad=True)
+
+    def step(h, x):
+        h = ops.tanh(h @ w if product else h * w) + x
+        return h, h
+
+    found = []
+    for context in (tg.enable_grad(), tg.unrolled()):
+        with context:
+            out = tg.scan(step, x, h)[1]
+            found.append(tg.grad((out * out).sum(), [x, h, w]))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a.array, b.array, rtol=1e-9)
+
+
 @pytest.mark.parametrize("shapes", [((T, B, 0), (B, 2)), ((T, 0, 2), (0, 2)), ((T, B, 2), (B, 1))])
 def test_empty_and_narrow_shapes_equal_the_loop(shapes):
     x, h = (tg.Tensor(normal(*s), requires_grad=True) for s in shapes)

@@ -48,42 +48,63 @@ def test_product_is_numpys(rows, K, N, transposed, dtype, spare):
     panels = packed(weight.T.copy() if transposed else weight, transposed)
     out = np.full((rows, N + spare), 7, dtype)
     call = function("rows_times_packed", dtype)
-    arguments = (K, address(panels), address(out), 0, N + spare, N)
-    call(address(a), 0, K + spare, 1, rows, *arguments, 0, 0)
+    arguments = (K, address(panels), address(out), N + spare, N)
+    call(address(a), K + spare, rows, *arguments, 0, 0)
     np.testing.assert_array_equal(out[:, :N], a[:, :K] @ weight)
-    call(address(a), 0, K + spare, 1, rows, *arguments, 1, 0)
+    call(address(a), K + spare, rows, *arguments, 1, 0)
     np.testing.assert_array_equal(out[:, :N], 2 * (a[:, :K] @ weight))
     np.testing.assert_array_equal(out[:, N:], 7)  # nothing is written beside the result
 
 
-@settings(max_examples=30)
-@given(st.integers(1, 4), sizes, sizes, sizes, st.booleans(), st.sampled_from(DTYPES))
-def test_groups_of_rows(groups, rows, K, N, apart, dtype):
-    batch = rows + 2 * apart  # a part of the batch at each of some time steps
-    a, weight = numbers(dtype, groups, batch, K), numbers(dtype, K, N)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_more_rows_than_the_second_cache_holds(dtype):
+    rows = products.MR * (2 * products.TILES + 1) + 1
+    a, weight = numbers(dtype, rows, 5), numbers(dtype, 5, 3)
+    out = np.full((rows, 3), np.nan, dtype)
     panels = packed(weight)
-    out = np.zeros((groups, batch, N), dtype)
     function("rows_times_packed", dtype)(
-        address(a), batch * K, K, groups, rows, K, address(panels),
-        address(out), batch * N, N, N, 0, 0,
-    )  # fmt: skip
-    np.testing.assert_array_equal(out[:, :rows], a[:, :rows] @ weight)
-    assert not out[:, rows:].any()
+        address(a), 5, rows, 5, address(panels), address(out), 3, 3, 0, 0
+    )
+    np.testing.assert_array_equal(out, a @ weight)
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 4), sizes, sizes, st.integers(0, 3), st.sampled_from(DTYPES))
+def test_copied_groups_of_rows(groups, rows, N, apart, dtype):
+    a = numbers(dtype, groups, rows + apart, N)  # a part of the batch at each of some time steps
+    own, back = np.full((groups, rows, N), np.nan, dtype), np.full_like(a, 7)
+    call = function("copy_rows", dtype)
+    whole = ((rows + apart) * N, N)
+    call(address(a), *whole, address(own), rows * N, N, groups, rows, N)
+    np.testing.assert_array_equal(own, a[:, :rows])
+    call(address(own), rows * N, N, address(back), *whole, groups, rows, N)
+    np.testing.assert_array_equal(back[:, :rows], own)
+    assert (back[:, rows:] == 7).all()
 
 
 @settings(max_examples=40)
-@given(sizes, sizes, sizes, st.sampled_from(DTYPES))
-def test_outer_products_are_added(K, M, N, dtype):
-    a, g, out = numbers(dtype, K, M), numbers(dtype, K, N), np.full((M, N), np.nan, dtype)
-    panel_columns = products.packed_size(1, 1, out.itemsize)
+@given(sizes, sizes, sizes, st.integers(1, 3), st.sampled_from(DTYPES))
+def test_outer_products_are_added(K, M, N, parts, dtype):
+    """As the steps do it: each part adds its own, panel by panel, and at the end all are summed."""
+    a, g = numbers(dtype, parts, 2, K, M), numbers(dtype, parts, 2, K, N)
+    panel_columns = products.packed_size(1, 1, a.itemsize)
     panel = np.empty((K, panel_columns), dtype)
-    for add in (0, 1):
-        for p in range(-(-N // panel_columns)):
-            function("pack_rows", dtype)(address(g), N, K, p, address(panel))
-            function("add_outer", dtype)(
-                address(a), M, K, M, address(panel), address(out), N, p, add
-            )
-        np.testing.assert_array_equal(out, (1 + add) * (a.T @ g))
+    sums = np.full((parts, products.packed_size(M, N, a.itemsize) + 5), np.nan, dtype)
+    out = np.full((M, N), np.nan, dtype)
+    for part in range(parts):
+        for add in (0, 1):
+            for p in range(0, N, panel_columns):
+                columns = min(panel_columns, N - p)
+                source = address(g[part, add]) + p * g.itemsize
+                function("pack_rows", dtype)(source, N, columns, K, address(panel))
+                function("add_outer", dtype)(
+                    address(a[part, add]), M, K, M, address(panel),
+                    address(sums[part]) + p * M * g.itemsize, columns, add,
+                )  # fmt: skip
+    for part in range(parts):
+        own = address(sums[part])
+        function("sum_parts", dtype)(part, parts, own, sums.strides[0], M, N, address(out))
+    np.testing.assert_array_equal(out, np.einsum("pqkm,pqkn->mn", a, g))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -93,7 +114,7 @@ def test_nan_and_inf_stay_in_their_row(dtype):
     panels = packed(weight)
     out = np.empty((9, 7), dtype)
     function("rows_times_packed", dtype)(
-        address(a), 0, 5, 1, 9, 5, address(panels), address(out), 0, 7, 7, 0, 0
+        address(a), 5, 9, 5, address(panels), address(out), 7, 7, 0, 0
     )
     with np.errstate(invalid="ignore"):
         np.testing.assert_array_equal(out, a @ weight)

@@ -159,34 +159,37 @@ def test_every_chunk_runs_once(n):
 
 
 @needs_numba
-def test_blocks_wait_for_each_other(folder):
-    """pack, then steps and products of block after block, backwards."""
+def test_functions_wait_for_each_other(folder):
+    """pack, then steps, then finish: each sees what all chunks of the one before have written."""
     source = '''\
 from numba import cfunc
 from tinygrad_seq.machine.vectors import get_f8, put_f8, word
 
 @cfunc("void(int64,int64,int64,int64,int64)", cache=True)
-def step(k, table, n, first, last):
-    """out[k] = (sum over all of out before, which the last product left) + 1."""
-    put_f8(word(table, 0) + 8 * k, get_f8(word(table, 1) + 8 * k) + first)
-
-@cfunc("void(int64,int64,int64,int64,int64)", cache=True)
-def product(k, table, n, first, last):
-    total = 0.0
+def there(k, table, n, first, last):
+    """out[k] = sum over all of in, + 1."""
+    total = 1.0
     for i in range(n):
         total += get_f8(word(table, 0) + 8 * i)
     put_f8(word(table, 1) + 8 * k, total)
+
+@cfunc("void(int64,int64,int64,int64,int64)", cache=True)
+def back(k, table, n, first, last):
+    total = 1.0
+    for i in range(n):
+        total += get_f8(word(table, 1) + 8 * i)
+    put_f8(word(table, 0) + 8 * k, total)
 '''
     module = runtime.load(source)
-    n, blocks = 2, 20
-    steps, totals = np.zeros(n), np.ones(n)
-    functions = module.step.address, module.step.address, module.product.address
-    job = runtime.Job(functions, n, blocks, True, [0] * 4, [], [0, 1, 2, 3], packs=2)
-    job.run([steps, totals] * 2)
-    expected = 1.0
-    for block in reversed(range(blocks)):
-        expected = n * (expected + block)
-    assert totals.tolist() == [expected] * n
+    there, back = module.there.address, module.back.address
+    a, b = np.ones(2), np.zeros(2)
+    job = runtime.Job((there, back, there), 2, [0] * 4, [], [0, 1, 2, 3], packs=2)
+    for i in range(20):
+        a[:] = i
+        job.run([a, b] * 2)
+        first = 2 * i + 1
+        assert a.tolist() == [2 * first + 1] * 2
+        assert b.tolist() == [2 * (2 * first + 1) + 1] * 2
 
 
 @needs_numba

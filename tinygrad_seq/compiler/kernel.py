@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..machine import products, runtime
-from .lower import Source, is_private
+from .lower import PRODUCTS, Source, is_private
 from .plan import Plan, columns_of
 from .program import Buffer, Program, wide
 
-BLOCK_ROWS = {False: 128, True: 512}
-"""Rows a thread between hoisted (forward) and deferred (backward) products; see benchmarks."""
+BLOCK_ROWS = {False: 128, True: 192}
+"""A thread's rows between hoisted (forward) and deferred (backward) products: what they and the
+steps hand each other stays in the second cache, a panel of such rows in the first."""
 
 Arrays = dict[str, Any]
 
@@ -22,13 +23,13 @@ Arrays = dict[str, Any]
 class Layout(NamedTuple):
     """What a loop runs on for some sizes.
 
-    job: all but the arrays; names: of those that it takes, before the weights; sums: accumulators
-    and their shapes, a row for each thread where they are private
+    job: all but the arrays; names: of those that it takes, before the weights
+    sums: of these, what is summed over all steps
     """
 
     job: runtime.Job
     names: list[str]
-    sums: list[tuple[Buffer, tuple[int, ...]]]
+    sums: list[Buffer]
 
 
 class Loop:
@@ -41,8 +42,8 @@ class Loop:
         self.source = Source(program, d, products.packed_size(1, 1, self.dtype.itemsize))
         module = runtime.load(self.source.text)
         self.chunk = module.chunk.address
-        self.products = module.products.address if self.source.has_products else 0
-        names = ("rows_times_packed", "add_outer", "pack_rows", "pack")
+        self.finish = module.finish.address if self.source.has_finish else 0
+        names = (*PRODUCTS, "pack")
         *self.kernels, self.pack = (getattr(library, f"{name}_{d}").address for name in names)
         self.layout = functools.lru_cache(maxsize=64)(self._layout)
 
@@ -54,21 +55,10 @@ class Loop:
             weights.append(array)
             flipped.append(transposed)
         layout = self.layout(steps, batch, threads, tuple(flipped))
-        sums = {}
-        for buffer, shape in layout.sums:
-            array = arrays[buffer.name] = sums[buffer.name] = runtime.memory(shape, self.dtype)
-            if is_private(buffer):
-                array.fill(0)
+        sums = {b.name: runtime.memory(b.shape, self.dtype) for b in layout.sums}
+        arrays |= sums
         layout.job.run([arrays[name] for name in layout.names] + weights)
-        for buffer, _ in layout.sums:
-            if is_private(buffer):
-                sums[buffer.name] = sums[buffer.name][:, : buffer.width].sum(axis=0)
         return sums
-
-    def _accumulator(self, buffer: Buffer, threads: int) -> tuple[int, ...]:
-        """Return the shape of the array that a sum goes to."""
-        line = 64 // self.dtype.itemsize
-        return (threads, -(-buffer.width // line) * line) if is_private(buffer) else buffer.shape
 
     def _bits(self, x: float) -> int:
         """Return the word whose first bytes are the float x."""
@@ -79,8 +69,8 @@ class Loop:
     def _layout(self, steps: int, batch: int, threads: int, flipped: tuple[bool, ...]) -> Layout:
         """Return what the loop runs on for these sizes. flipped: which weights lie transposed."""
         size, rows = self.dtype.itemsize, -(-batch // threads)
-        block = max(1, min(steps, BLOCK_ROWS[self.program.reverse] // rows))
-        heights = {"block": block * batch, "panel": block * batch, "row": 1}
+        most = max(1, min(steps, BLOCK_ROWS[self.program.reverse] // rows))
+        block = -(-steps // -(-steps // most))
         table = [steps, batch, block, *self.kernels]
         made, packed, sums = [], {}, []
         taken: dict[str, int] = {}
@@ -93,18 +83,18 @@ class Loop:
                 table[at] = self._bits(what)
             elif kind == "pack":
                 packed[what] = at
-            elif what.kind in ("seq", "pair", "vec", "fixed", "acc"):
+            elif not is_private(what):
                 taken[what.name] = at
                 if what.kind == "acc":
-                    sums.append((what, self._accumulator(what, threads)))
-                    if is_private(what):
-                        table.append(sums[-1][1][1] * size)
+                    sums.append(what)
             else:
-                length = runtime.aligned(heights.get(what.kind, rows) * what.width * size)
-                if is_private(what):
-                    table.append(length)
-                    length *= threads
-                made.append(([at], length))
+                if what.kind == "part":
+                    count = products.packed_size(what.shape[0], what.width, size)
+                else:
+                    count = {"tmp": rows, "row": 1}.get(what.kind, block * rows) * what.width
+                length = runtime.aligned(count * size)
+                table.append(length)
+                made.append(([at], length * threads))
         positions, packs = list(taken.values()), len(table)
         table.append(len(flipped))
         for number, transposed in enumerate(flipped):
@@ -114,10 +104,8 @@ class Loop:
             positions.append(at)
             made.append(([packed[number], at + 4], products.packed_size(k, n, size) * size))
             table += [0, k, n, int(wanted) ^ transposed, 0]
-        job = runtime.Job(
-            (self.pack, self.chunk, self.products), threads, -(-steps // block),
-            self.program.reverse, table, made, positions, packs,
-        )  # fmt: skip
+        functions = (self.pack, self.chunk, self.finish)
+        job = runtime.Job(functions, threads, table, made, positions, packs)
         return Layout(job, list(taken), sums)
 
 

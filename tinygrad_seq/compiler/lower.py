@@ -1,8 +1,9 @@
 """A scheduled program as Python source for Numba: the loop over time, and what stands around it.
 
-Two functions come out: `chunk` runs the steps of some blocks for one part of the batch, `products`
-(if any) one part of a block's deferred products. All sizes and addresses come from a table, so that
-the source, and with it the machine code, is the same for all of them.
+Two functions come out: `chunk` runs all steps for one part of the batch, block after block, with
+the hoisted products before a block's steps and the deferred ones after them; `finish` (if any) adds
+up what the parts of the batch have summed. All sizes and addresses come from a table, so that the
+source, and with it the machine code, is the same for all of them.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ FUNCTION = """
 def {name}(k, table, threads, first, last):
 """
 JOINED = {"row_sum": "{a} + {b}", "row_max": "{a} if {a} > {b} or {a} != {a} else {b}"}
-FIXED = ("T", "B", "TB", "nn", "outer", "pack_rows")
-"""The first words of every table: steps, batch, steps of a block, addresses of the products."""
+PRODUCTS = ("rows_times_packed", "add_outer", "pack_rows", "copy_rows", "sum_parts")
+FIXED = ("T", "B", "TB", "nn", "outer", "pack_rows", "copy_rows", "sum_parts")
+"""The first words of every table: steps, batch, steps of a block, addresses of PRODUCTS."""
 
 
 class Source:
@@ -49,15 +51,17 @@ class Source:
         self.buffers: dict[str, Buffer] = {}
         self.layout: list[tuple[str, Any]] = []
         steps = [line for s in self.schedule.stages() for line in self._stage(s)]
+        self.copied: dict[str, Buffer] = {}
         before, after = self._hoisted(), self._deferred()
+        chunk, finish = self._chunk(before, steps, after), self._finish()
         head = self._head()
         self.text = HEADER.format(
             d=d, real="float32" if self.size == 4 else "float64", loops="\n".join(self.loops)
         )
-        self.text += self._function("chunk", head, self._chunk(before, steps))
-        if after:
-            self.text += self._function("products", head, after)
-        self.has_products = bool(after)
+        self.text += self._function("chunk", head, chunk)
+        if finish:
+            self.text += self._function("finish", head, finish)
+        self.has_finish = bool(finish)
 
     # ---- names -----------------------------------------------------------------------------------
 
@@ -83,11 +87,11 @@ class Source:
         row = {
             "seq": f"({t} * B + lo + {b})",
             "pair": f"(({t} & 1) * B + lo + {b})",
-            "block": f"((t - t0) * B + lo + {b})",
+            "block": f"((t - t0) * R + {b})",
             "fixed": f"(lo + {b})",
             "tmp": b,
         }.get(buffer.kind)
-        text = self.buffer(buffer)
+        text = self.buffer(self._part(buffer) if buffer.kind == "acc" else buffer)
         if row is not None:
             text += f" + {row} * {self.length(buffer.width, buffer.name)} * {self.size}"
         return text + (
@@ -121,9 +125,7 @@ class Source:
             k, n = self.length(a.width, a.name), self.length(out.width, out.name)
             source, target = self.pointer(a, "0"), self.pointer(out, "0")
             weight = f"w{self.program.pack(v)}"
-            yield (
-                f"call(nn, ({source}, 0, {k}, 1, R, {k}, {weight}, {target}, 0, {n}, {n}, 0, 0))"
-            )
+            yield f"call(nn, ({source}, {k}, R, {k}, {weight}, {target}, {n}, {n}, 0, 0))"
 
     def _phase(self, at: Position) -> Iterable[str]:
         """Yield the column loops of one row, one for each width of columns."""
@@ -163,27 +165,42 @@ class Source:
 
     # ---- around the steps ------------------------------------------------------------------------
 
-    def _block(self, buffer: Buffer) -> str:
-        """Return the address of a block's first row; its rows lie one after the other."""
-        name, width = self.buffer(buffer), self.length(buffer.width, buffer.name)
+    def _part(self, buffer: Buffer) -> Buffer:
+        """Return where this thread's part of a sum over all rows is, in panels."""
+        height = buffer.shape[0] if len(buffer.shape) == 2 else 1
+        return Buffer(f"{buffer.name}_part", "part", buffer.width, shape=(height, buffer.width))
+
+    def _block(self, buffer: Buffer) -> tuple[str, list[str]]:
+        """Return the name of what holds this thread's rows of a block, and lines that fill it."""
+        if buffer.kind != "seq":
+            return self.buffer(buffer), []
+        known = buffer.name in self.copied
+        copy = self.copied[buffer.name] = Buffer(f"{buffer.name}_block", "block", buffer.width)
+        return self.buffer(copy), [] if known else [self._copy(buffer, copy, back=False)]
+
+    def _copy(self, buffer: Buffer, block: Buffer, back: bool) -> str:
+        """Return the line that copies this thread's rows from a series to a block, or back."""
+        n = self.length(buffer.width, buffer.name)
         shift = f" + {buffer.shift}" if buffer.shift else ""
-        return name + (
-            f" + (t0{shift}) * B * {width} * {self.size}" if buffer.kind == "seq" else ""
-        )
+        whole = f"{self.buffer(buffer)} + ((t0{shift}) * B + lo) * {n} * {self.size}, B * {n}, {n}"
+        own = f"{self.buffer(block)}, R * {n}, {n}"
+        places = (own, whole) if back else (whole, own)
+        return f"call(copy_rows, ({', '.join(places)}, steps, R, {n}))"
 
     def _hoisted(self) -> list[str]:
-        """Return the products before a block's steps: this thread's rows of all its steps."""
+        """Return the products before a block's steps."""
         lines = []
         for v in self.program.hoisted:
             x, out = self.program.have[v.args[0].number], self.program.have[v.number]
-            k, n = self.length(x.width, x.name), self.length(out.width, out.name)
-            a = f"{self._block(x)} + lo * {k} * {self.size}"
-            c = f"{self._block(out)} + lo * {n} * {self.size}"
-            lines.append(
-                f"call(nn, ({a}, B * {k}, {k}, t1 - t0, R, {k}, w{self.program.pack(v)}, "
-                f"{c}, B * {n}, {n}, {n}, 0, 0))"
-            )
+            a, copy = self._block(x)
+            lines += copy
+            lines.append(self._product(a, x, self.program.pack(v), out))
         return lines
+
+    def _product(self, a: str, source: Buffer, pack: int, out: Buffer) -> str:
+        """Return the product of all the block's rows with a weight."""
+        k, n = self.length(source.width, source.name), self.length(out.width, out.name)
+        return f"call(nn, ({a}, {k}, steps * R, {k}, w{pack}, {self.buffer(out)}, {n}, {n}, 0, 0))"
 
     def _deferred(self) -> list[str]:
         """Return the products after a block's steps."""
@@ -192,56 +209,76 @@ class Source:
             if d.kind == "outer":
                 groups[self._whole(d.other).name].append(d)
                 continue
-            source = self._whole(d.a)
-            k, n = self.length(source.width, source.name), self.length(d.out.width, d.out.name)
-            lines.append(
-                f"call(nn, ({self._block(source)} + r0 * {k} * {self.size}, 0, {k}, 1, r1 - r0, "
-                f"{k}, w{self.program.pack(d.other)}, "
-                f"{self._block(d.out)} + r0 * {n} * {self.size}, 0, {n}, {n}, 0, 0))"
-            )
+            a, copy = self._block(self._whole(d.a))
+            block = Buffer(f"{d.out.name}_block", "block", d.out.width)
+            lines += copy
+            lines.append(self._product(a, self._whole(d.a), self.program.pack(d.other), block))
+            lines.append(self._copy(d.out, block, back=True))
         for items in groups.values():
             lines += self._outer(items)
-        if not lines:
-            return []
-        return [
-            "t0 = first * TB",
-            "t1 = min(T, t0 + TB)",
-            "rows = (t1 - t0) * B",
-            "r0 = rows * k // threads",
-            "r1 = rows * (k + 1) // threads",
-            "later = 0 if t1 == T else 1",
-            *lines,
-        ]
+        return lines
 
     def _outer(self, items: list[Deferred]) -> list[str]:
         """Return the products a.T @ g with one g, whose panels are packed once for all of them."""
-        g = self._whole(items[0].other)
-        n, packed = self.length(g.width, g.name), self.buffer(Buffer("panel", "panel", self.panel))
-        lines = [
-            f"for p in range(k, ({n} + {self.panel} - 1) // {self.panel}, threads):",
-            f"    call(pack_rows, ({self._block(g)}, {n}, rows, p, {packed}))",
-        ]
+        whole = self._whole(items[0].other)
+        g, lines = self._block(whole)
+        n, packed = self.length(whole.width, whole.name), Buffer("panel", "panel", self.panel)
+        calls = []
         for d in items:
-            a = self._whole(d.a)
-            k = self.length(a.width, a.name)
-            lines.append(
-                f"    call(outer, ({self._block(a)}, {k}, rows, {k}, {packed}, "
-                f"{self.buffer(d.out)}, {n}, p, later))"
+            a, copy = self._block(self._whole(d.a))
+            k = self.length(d.out.shape[0], self._whole(d.a).name)
+            out = f"{self.buffer(self._part(d.out))} + p * {k} * {self.size}"
+            lines += copy
+            calls.append(
+                f"    call(outer, ({a}, {k}, steps * R, {k}, panel, {out}, columns, later))"
             )
-        return lines
+        return [
+            *lines,
+            f"for p in range(0, {n}, {self.panel}):",
+            f"    columns = min({self.panel}, {n} - p)",
+            f"    call(pack_rows, ({g} + p * {self.size}, {n}, columns, steps * R, "
+            f"{self.buffer(packed)}))",
+            *calls,
+        ]
 
-    def _chunk(self, before: list[str], steps: list[str]) -> list[str]:
-        order = "range(t1 - 1, t0 - 1, -1)" if self.program.reverse else "range(t0, t1)"
+    def _chunk(self, before: list[str], steps: list[str], after: list[str]) -> list[str]:
+        reverse = self.program.reverse
+        blocks = "range((T - 1) // TB, -1, -1)" if reverse else "range((T + TB - 1) // TB)"
+        vectors = [b for b in self._sums() if len(b.shape) == 1]
+        if vectors:
+            self.loops.append(f'zero = column_loop("{self.d}", [("const", 0.0), ("store", 0, 0)])')
         return [
             "lo = B * k // threads",
             "R = B * (k + 1) // threads - lo",
-            "for block in range(first, last):",
+            *(f"zero(({self.pointer(b)},), (), {self.length(b.width, b.name)})" for b in vectors),
+            f"for block in {blocks}:",
             "    t0 = block * TB",
             "    t1 = min(T, t0 + TB)",
+            "    steps = t1 - t0",
+            f"    later = 0 if {'t1 == T' if reverse else 't0 == 0'} else 1",
             *("    " + line for line in before),
-            f"    for t in {order}:",
+            f"    for t in {'range(t1 - 1, t0 - 1, -1)' if reverse else 'range(t0, t1)'}:",
             *("        " + line for line in steps or ["pass"]),
+            *("    " + line for line in after),
         ]
+
+    def _sums(self) -> list[Buffer]:
+        """Return what is added up over all rows, each once."""
+        found = [d.out for d in self.program.deferred if d.kind == "outer"]
+        found += [b for _, b in self.program.sums if b.kind == "acc"]
+        return list({b.name: b for b in found}.values())
+
+    def _finish(self) -> list[str]:
+        """Return the lines that add up what the threads have summed."""
+        lines = []
+        for b in self._sums():
+            part = self._part(b)
+            m, n = (self.length(size, f"{b.name}{i}") for i, size in enumerate(part.shape))
+            lines.append(
+                f"call(sum_parts, (k, threads, {part.name}, {part.name}_stride, {m}, {n}, "
+                f"{self.buffer(b)}))"
+            )
+        return lines
 
     def _head(self) -> list[str]:
         """Return the lines that read the table; notes what it holds."""
@@ -260,10 +297,13 @@ class Source:
             self.layout.append(("pack", i))
             at += 1
         for name, buffer in self.buffers.items():
-            stride = f" + k * word(table, {at + 1})" if is_private(buffer) else ""
-            lines.append(f"{name} = word(table, {at}){stride}")
+            lines.append(f"{name} = word(table, {at})")
+            at += 1
+            if is_private(buffer):
+                lines.append(f"{name}_stride = word(table, {at})")
+                lines.append(f"{name} += k * {name}_stride")
+                at += 1
             self.layout.append(("buffer", buffer))
-            at += 2 if stride else 1
         return lines
 
     @staticmethod
@@ -273,6 +313,4 @@ class Source:
 
 def is_private(buffer: Buffer) -> bool:
     """Return whether each thread has a buffer of its own."""
-    if buffer.kind == "acc":
-        return len(buffer.shape) == 1
-    return buffer.kind in ("tmp", "row", "panel")
+    return buffer.kind in ("block", "tmp", "row", "panel", "part")

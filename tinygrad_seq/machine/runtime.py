@@ -50,10 +50,9 @@ def on_threads(function, table, n, first, last, threads):
 @njit("void(int64,int64,int64,int64)", cache=True, nogil=True)
 def run(job, arrays, scratch, threads):
     job, arrays, table = word(job, {head}), word(arrays, {head}), word(scratch, {head})
-    pack, steps, products = word(job, 0), word(job, 1), word(job, 2)
-    n, blocks, reverse = word(job, 3), word(job, 4), word(job, 5)
-    words, made, taken, packs = word(job, 6), word(job, 7), word(job, 8), word(job, 9)
-    at = job + 8 * 10
+    pack, steps, finish, n = word(job, 0), word(job, 1), word(job, 2), word(job, 3)
+    words, made, taken, packs = word(job, 4), word(job, 5), word(job, 6), word(job, 7)
+    at = job + 8 * 8
     for i in range(words):
         put_word(table + 8 * i, word(at, i))
     at += 8 * words
@@ -64,13 +63,9 @@ def run(job, arrays, scratch, threads):
         put_word(table + 8 * word(at, i), word(word(arrays, i), {head}))
     if pack:
         on_threads(pack, table + 8 * packs, n, 0, 0, threads)
-    if products == 0:
-        on_threads(steps, table, n, 0, blocks, threads)
-    else:
-        for q in range(blocks):
-            block = blocks - 1 - q if reverse else q
-            on_threads(steps, table, n, block, block + 1, threads)
-            on_threads(products, table, n, block, block + 1, threads)
+    on_threads(steps, table, n, 0, 0, threads)
+    if finish:
+        on_threads(finish, table, n, 0, 0, threads)
 '''.replace("{head}", str(object.__basicsize__ // 8))
 """An array's object is a head, as every object's, then the address of its elements: NumPy's C API
 has it so. Reading it there takes 1 ns in place of 1.7 us for `array.ctypes.data`."""
@@ -150,10 +145,9 @@ def _threads(n: int, most: int) -> int:
 class Job:
     """Compiled functions and their table, complete but for the addresses of arrays.
 
-    functions: addresses of pack, steps and products, 0 where there is none. pack(k, packs, n, 0, 0)
-    is called first, for every chunk k < n, then for each block steps(k, table, n, block, block + 1)
-    and products, likewise; each call waits for all chunks of the one before. Without products all
-    blocks are one call. In `reverse` the last block comes first.
+    functions: addresses of pack, steps and finish, 0 where there is none. pack(k, packs, n, 0, 0)
+    is called first, for every chunk k < n, then steps(k, table, n, 0, 0), then finish, likewise;
+    each waits for all chunks of the one before.
     words: the table, and from position `packs` on that of pack
     made: for each part of the scratch memory (positions of words that are its address, bytes)
     taken: for each array of `run`, the position of the word that is its address
@@ -163,8 +157,6 @@ class Job:
         self,
         functions: tuple[int, int, int],
         n: int,
-        blocks: int,
-        reverse: bool,
         words: Sequence[int],
         made: Iterable[tuple[Sequence[int], int]] = (),
         taken: Iterable[int] = (),
@@ -176,8 +168,7 @@ class Job:
                 offsets += [position, self.size]
             self.size += aligned(count)
         positions = list(taken)
-        head = [*functions, n, blocks, int(reverse), len(words), len(offsets) // 2]
-        head += [len(positions), packs]
+        head = [*functions, n, len(words), len(offsets) // 2, len(positions), packs]
         self.n = n
         self.array = np.array([*head, *words, *offsets, *positions], np.int64)
 

@@ -132,10 +132,10 @@ class Vectors:
         nan = self.builder.fcmp_unordered("uno", x, x)
         return self.builder.select(self.builder.or_(larger, nan), x, y)
 
-    def prefetch(self, base: Value, j: Value) -> None:
+    def prefetch(self, base: Value, j: Value, to_write: bool = False) -> None:
         """Nothing; asks for the cache line j elements after the address base."""
-        to_read_again = [ir.Constant(I32, i) for i in (0, 3, 1)]
-        self.call("llvm.prefetch.p0", ir.VoidType(), [self.at(base, j), *to_read_again])
+        near_data = [ir.Constant(I32, i) for i in (int(to_write), 3, 1)]
+        self.call("llvm.prefetch.p0", ir.VoidType(), [self.at(base, j), *near_data])
 
     def total(self, value: Value, name: str = "sum") -> Value:
         """The sum (or "max") of all lanes, joined in pairs."""
