@@ -151,5 +151,11 @@ def unit(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return scaled
 
 
+def check_restriction(restrict_vocab: int | None) -> None:
+    """Raise ValueError unless `restrict_vocab` is None or at least 1."""
+    if restrict_vocab is not None and restrict_vocab < 1:
+        raise ValueError(f"restrict_vocab is {restrict_vocab}, expected 1 or more")
+
+
 def _several(key: object) -> bool:
     return not isinstance(key, str) and np.ndim(key) > 0  # type: ignore[arg-type]

@@ -8,7 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .table import Floats, Ids, Key, WordTable, unit
+from ..serialize import PathLike
+from . import evaluation
+from .agreement import Correlation
+from .table import Floats, Key, WordTable, check_restriction, unit
 
 Term: TypeAlias = Key | npt.NDArray[Any] | tuple[Key | npt.NDArray[Any], float]
 Terms: TypeAlias = Term | Sequence[Term] | None
@@ -147,10 +150,49 @@ class WordVectors(WordTable):
         table: npt.NDArray[np.float64] = (rows / lengths[:, None]) @ (rows / lengths[:, None]).T
         return table.clip(-1, 1)
 
+    def evaluate_word_analogies(
+        self,
+        analogies: PathLike,
+        restrict_vocab: int | None = 300_000,
+        case_insensitive: bool = True,
+        dummy4unknown: bool = False,
+    ) -> tuple[float, list[dict[str, Any]]]:
+        """Return the share of analogies answered right, and the questions of each section.
+
+        analogies: a file of lines "a b c expected", in sections that begin with ": name"
+        restrict_vocab: only the first so many words are asked about and answer
+        case_insensitive: compare words in capitals; of several that are then equal the first counts
+        dummy4unknown: count questions with unknown words as wrong, instead of leaving them out
+        Each section is {"section": name, "correct": [(a, b, c, expected), ...], "incorrect": ...},
+        the last one, "Total accuracy", all of them: gensim's figures, by products of many at once.
+        Raises FileNotFoundError, and ValueError for a file without questions or sections.
+        """
+        return evaluation.evaluate_word_analogies(
+            self, analogies, restrict_vocab, case_insensitive, dummy4unknown
+        )
+
+    def evaluate_word_pairs(
+        self,
+        pairs: PathLike,
+        delimiter: str = "\t",
+        restrict_vocab: int | None = 300_000,
+        case_insensitive: bool = True,
+        dummy4unknown: bool = False,
+    ) -> tuple[Correlation, Correlation, float]:
+        """Return how well cosines agree with people: Pearson, Spearman, and unknown pairs in %.
+
+        pairs: a file of lines "word<delimiter>word<delimiter>judgement"; "#" begins a comment
+        dummy4unknown: count pairs with unknown words as of cosine 0, instead of leaving them out
+        Each correlation is (statistic, pvalue). Other arguments as `evaluate_word_analogies`.
+        Raises FileNotFoundError, and ValueError where no pair is known.
+        """
+        return evaluation.evaluate_word_pairs(
+            self, pairs, delimiter, restrict_vocab, case_insensitive, dummy4unknown
+        )
+
     def _cosines(self, direction: Floats, restrict_vocab: int | None) -> Floats:
         """Cosines (V,) of the first `restrict_vocab` words with a vector of length 1."""
-        if restrict_vocab is not None and restrict_vocab < 1:
-            raise ValueError(f"restrict_vocab is {restrict_vocab}, expected 1 or more")
+        check_restriction(restrict_vocab)
         norms = self.norms[:restrict_vocab]
         products: Floats = np.dot(self.vectors[:restrict_vocab], direction)
         return np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
@@ -160,10 +202,9 @@ class WordVectors(WordTable):
         if topn is None:
             return scores
         wanted = min(max(topn, 0) + len(asked), len(scores))
-        best: Ids = np.arange(len(scores))
-        if wanted < len(scores):
-            best = np.argpartition(scores, len(scores) - wanted - 1)[len(scores) - wanted :]
-        best = best[np.lexsort((best, -scores[best]))]
+        losses = -scores  # ties are left as gensim leaves them
+        best = np.argpartition(losses, wanted)[:wanted] if wanted < len(losses) else slice(None)
+        best = np.arange(len(losses))[best][np.argsort(losses[best])]
         found = [(self.words[i], float(scores[i])) for i in best if i not in asked]
         return found[: max(topn, 0)]
 
