@@ -175,9 +175,18 @@ BAD += [
     for message, step in (
         (r"are \(2, \.\.\.\), got \(\)", lambda s, x: (s, x.sum())),
         (r"are \(2, \.\.\.\), got \(4,\)", lambda s, x: (s, x.sum(axis=0))),
-        ("state of another form", lambda s, x: (s[0], x)),
-        ("state of another form", lambda s, x: ((s[0], s[0]), x)),
-        ("state of another form", lambda s, x: (((s[0],),), x)),
+    )
+]
+BAD += [
+    (
+        TypeError,
+        "state of another form",
+        lambda step=step: tg.scan(step, X, (X[0],), lengths=[1, 2]),
+    )
+    for step in (
+        lambda s, x: (s[0], x),
+        lambda s, x: ((s[0], s[0]), x),
+        lambda s, x: (((s[0],),), x),
     )
 ]
 

@@ -13,6 +13,7 @@ from ..engine.graph import Node, Place
 from ..engine.modes import is_grad_enabled
 from ..engine.primitive import pull_through
 from ..engine.tensor import Tensor, tensor_at
+from .hoist import Before
 from .kernel import Kernel
 from .plan import Plan
 from .step import Trace
@@ -28,7 +29,10 @@ class CompiledScan:
 
     name = "scan"
 
-    def __init__(self, trace: Trace, wanted: Sequence[bool], reverse: bool) -> None:
+    def __init__(self, trace: Trace, wanted: Sequence[bool], reverse: bool, before: Before) -> None:
+        self.before = None if before.is_empty else before
+        if self.before is not None:
+            trace, wanted = before.trace, before.wanted(wanted)
         trace.forget()
         self.trace, self.reverse = trace, reverse
         self.inputs, self.states = len(trace.inputs), len(trace.state)
@@ -43,6 +47,8 @@ class CompiledScan:
 
     def __call__(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """Return final state and outputs, from inputs, state and outer tensors."""
+        if self.before is not None:
+            leaves = self.before(leaves)
         arrays = [t.array for t in leaves]
         first, outer = self.inputs, self.inputs + self.states
         outs, memory = self.kernel.forward(

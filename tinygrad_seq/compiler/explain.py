@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..ops.scan import Step, Tensors, check_inputs
+from .hoist import Before
 from .program import Program
-from .scan import check_compilable, trace_step
-from .step import Trace
+from .scan import arranged, check_compilable, check_repeatable, compiled
+from .step import Trace, traced
 from .trace import COTANGENT, INPUT, OUTER, STATE, Entry, Symbol, Untraceable
 
 if TYPE_CHECKING:
@@ -23,11 +24,14 @@ class Explanation:
     """The stages of a compiled step as text; print it to read them one after the other.
 
     reason: why the step runs unrolled; None if it is compiled (else the stages are empty)
-    step: the traced ops; derivative: the ops of the backward step
-    plan: what is kept, hoisted and deferred; source: the generated forward and backward loops
+    before: the ops that run before the loop, over all steps at once
+    step: the traced ops of a step; derivative: the ops of the backward step
+    plan: what is kept, hoisted and deferred, in the forward and in the backward program
+    source: the generated forward and backward loops
     """
 
     reason: str | None
+    before: str = ""
     step: str = ""
     derivative: str = ""
     plan: str = ""
@@ -36,39 +40,59 @@ class Explanation:
     def __str__(self) -> str:
         if self.reason is not None:
             return f"The step runs unrolled: {self.reason}"
-        parts = ("step", "derivative", "plan", "source")
+        parts = ("before", "step", "derivative", "plan", "source")
         return "\n\n".join(f"---- {name} ----\n{getattr(self, name)}" for name in parts)
 
 
-def explain(step: Step, inputs: Tensors, state: Tensors) -> Explanation:
+def explain(
+    step: Step, inputs: Tensors, state: Tensors, *, lengths: Any = None, reverse: bool = False
+) -> Explanation:
     """Return what `scan(step, inputs, state)` compiles the step to, or why it runs unrolled.
 
-    step, inputs, state: as for `scan`; gradients are taken of all that is differentiable
+    step, inputs, state, lengths, reverse: as for `scan`; gradients are taken of all that is
+    differentiable
     Raises ValueError or TypeError as `scan` does.
     """
-    from .compiled import CompiledScan  # Numba is imported when something is compiled
-
-    series = list(inputs) if isinstance(inputs, tuple) else [inputs]
-    states = list(state) if isinstance(state, tuple) else [state]
-    check_inputs(tuple(series), state)
+    check_inputs(inputs if isinstance(inputs, tuple) else (inputs,), state)
     try:
+        series, states, forms = arranged(inputs, state, lengths)
         check_compilable(series, states)
-        forms = (isinstance(inputs, tuple), isinstance(state, tuple), False)
-        trace, _ = trace_step(step, series, states, forms)
+        trace, _ = traced(step, series, states, forms)
+        check_repeatable(trace, traced(step, series, states, forms)[0])
         wanted = [s.dtype.kind == "f" for s in trace.leaves]
-        op = CompiledScan(trace, wanted, reverse=False)
+        if lengths is not None:
+            wanted[len(series) - 1] = False  # their mask
+        op = compiled(trace, wanted, reverse)
     except Untraceable as why:
         return Explanation(str(why))
-    derivative = op.plan.derivative
+    trace, derivative, before = op.trace, op.plan.derivative, op.before
     assert derivative is not None
-    assert op.plan.backward is not None
     return Explanation(
         None,
+        "nothing" if before is None else _prepared(before),
         _listed(trace.entries, _results(trace)),
         _listed(derivative.entries[len(trace.entries) :], _gradients(trace, derivative.gradients)),
         _planned(op),
         op.kernel.forward_loop.source.text + "\n\n" + op.kernel.backward_loop.source.text,
     )
+
+
+def _prepared(before: Before) -> str:
+    """Return lines on what runs before the loop, and which inputs and weights it makes."""
+    known = len(before.source.outer) - len(before.slices)
+    lines = [
+        f"w{known + i} = w{number}[{', '.join(map(_shown, index))}]"
+        for i, (number, index) in enumerate(before.slices)
+    ]
+    lines += [f"x{i} = the input x{number}" for i, number in enumerate(before.inputs)]
+    given = [
+        f"x{len(before.inputs) + i} = {_name(s)}, for all steps" for i, s in enumerate(before.given)
+    ]
+    return "\n".join([*lines, _listed(before.entries, given)])
+
+
+def _shown(part: slice) -> str:
+    return ":" if part == slice(None) else f"{part.start}:{part.stop}"
 
 
 def _name(value: Any) -> str:

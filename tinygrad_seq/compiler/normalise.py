@@ -69,7 +69,7 @@ class Normaliser:
             return self.elementwise(op.name, *args)
         if op.variadic:
             return rules[op.name](self, args, **entry.static)
-        return rules[op.name](self, **_bound(op.signature, args, entry.static))
+        return rules[op.name](self, **bound(op.signature, args, entry.static))
 
     def _operand(self, s: Symbol) -> Operand:
         value = None if s.entry == OUTER else self.value(s)
@@ -83,6 +83,8 @@ class Normaliser:
             return self.rows(self._operand(s))
         if s.entry not in _KINDS:
             return self.graph.const(0)
+        if s.dtype != self.dtype and s.dtype.kind != "b":
+            raise Untraceable(f"an input is {s.dtype}, the state {self.dtype}")
         if len(s.shape) not in (1, 2) or 0 in s.shape or s.shape[0] != self.batch:
             raise Untraceable(f"an input or state is {s.shape}, expected (B, width)")
         return self.graph.make("leaf", (), True, _width(s.shape), kind=_KINDS[s.entry],
@@ -134,10 +136,11 @@ class Normaliser:
         return self.graph.apply(op, *values)
 
 
-def _bound(signature: inspect.Signature, args: list[Any], static: dict[str, Any]) -> dict[str, Any]:
-    bound = signature.bind(*args, **static)
-    bound.apply_defaults()
-    return bound.arguments
+def bound(signature: inspect.Signature, args: list[Any], static: dict[str, Any]) -> dict[str, Any]:
+    """Return an op's arguments by the names of its parameters."""
+    found = signature.bind(*args, **static)
+    found.apply_defaults()
+    return found.arguments
 
 
 def _width(shape: tuple[int, ...]) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +13,14 @@ from ..engine import modes
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..machine import runtime
-from ..ops.scan import Step, Tensors, check_inputs, step_masks, without_padding
+from ..ops.scan import Step, Tensors, check_inputs, step_masks, step_name, without_padding
+from .hoist import Before
 from .pieces import scan_in_pieces
 from .step import Trace, traced
 from .trace import Untraceable
+
+if TYPE_CHECKING:
+    from .compiled import CompiledScan
 
 _log = logging.getLogger("tinygrad_seq")
 _noted: set[Any] = set()
@@ -59,8 +64,9 @@ def scan(
     checkpoint_every: only the state at every so-manyth step is kept, and what lies between is
     computed again in the backward pass: memory for time
     outputs (T, B, ...), in the form that the step returns
-    Raises ValueError for lengths or inputs that do not fit, or for no steps at all, TypeError for
-    anything but Tensors.
+    Raises ValueError for lengths or inputs that do not fit, for no steps at all, or for a step that
+    changes its state's shape; TypeError for anything but Tensors, or for a step that changes its
+    state's dtype or structure.
     """
     if checkpoint_every is not None:
         return scan_in_pieces(scan, step, inputs, state, lengths, reverse, checkpoint_every)
@@ -68,7 +74,7 @@ def scan(
         series = inputs if isinstance(inputs, tuple) else (inputs,)
         check_inputs(series, state)
         try:
-            return _run(step, inputs, state, lengths, reverse)
+            return run(step, inputs, state, lengths, reverse)
         except Unsuitable:
             return ops.scan(step, inputs, state, lengths=lengths, reverse=reverse)
         except Untraceable as why:
@@ -79,23 +85,15 @@ def scan(
 def _note(step: Any, why: str) -> None:
     """Nothing; says once for each step why it runs unrolled."""
     code = getattr(getattr(step, "__func__", step), "__code__", None)
-    name = getattr(step, "__qualname__", type(step).__name__)
+    name = step_name(step)
     if (name, code) not in _noted:
         _noted.add((name, code))
         _log.warning("scan: the step %s runs unrolled: %s", name, why)
 
 
-def _run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tuple[Any, Any]:
-    several_inputs, several_state = isinstance(inputs, tuple), isinstance(state, tuple)
-    series = list(inputs) if several_inputs else [inputs]
-    states = list(state) if several_state else [state]
-    if lengths is not None:
-        check_compilable(series, states)
-        valid = step_masks(lengths, series[0])
-        series = [without_padding(valid, x) for x in series]
-        mask = valid[..., None].astype(states[0].dtype)
-        series.append(tensor_at(mask, None))
-    forms = (several_inputs, several_state, lengths is not None)
+def run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tuple[Any, Any]:
+    """Return what `scan` does, by a kernel. Raises Untraceable where there can be none."""
+    series, states, forms = arranged(inputs, state, lengths)
     key, tensors = _contents(step, series, states, (forms, reverse))
     known = _known.get(key) if key is not None else None
     if known is None:
@@ -108,19 +106,37 @@ def _run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tup
         leaves = [*series, *states, *[tensors[i] for i in numbers]]
     results = op(leaves)
     final, outputs = tuple(results[: len(states)]), tuple(results[len(states) :])
-    return final if several_state else final[0], outputs if several_outputs else outputs[0]
+    return final if forms[1] else final[0], outputs if several_outputs else outputs[0]
+
+
+def arranged(inputs: Any, state: Any, lengths: Any) -> tuple[list[Any], list[Any], Any]:
+    """Return series (a mask of the lengths is the last) and states as lists, and their forms.
+
+    forms: as `traced` takes them
+    Raises Unsuitable; ValueError or TypeError for lengths that do not fit.
+    """
+    several_inputs, several_state = isinstance(inputs, tuple), isinstance(state, tuple)
+    series = list(inputs) if several_inputs else [inputs]
+    states = list(state) if several_state else [state]
+    if lengths is not None:
+        check_compilable(series, states)
+        valid = step_masks(lengths, series[0])
+        series = [without_padding(valid, x) for x in series]
+        mask = valid[..., None].astype(states[0].dtype)
+        series.append(tensor_at(mask, None))
+    return series, states, (several_inputs, several_state, lengths is not None)
 
 
 def _traced(step: Any, series: Any, states: Any, forms: Any, reverse: bool) -> tuple[Any, Any, Any]:
     """Return the op of a step, its leaves, and whether it has several outputs."""
-    trace, several_outputs = trace_step(step, series, states, forms)
+    trace, several_outputs = traced(step, series, states, forms)
     leaves = [*series, *states, *(t for t, _ in trace.outer)]
     recording = modes.is_grad_enabled()
     wanted = tuple([recording and t.place is not None for t in leaves])
     key = (trace.key, wanted, reverse)
     op = _compiled.get(key)
     if op is None:
-        op = _compile(key, trace, lambda: trace_step(step, series, states, forms)[0])
+        op = _compile(key, trace, lambda: traced(step, series, states, forms)[0])
     if isinstance(op, Untraceable):
         raise op
     return op, leaves, several_outputs
@@ -177,29 +193,17 @@ def check_compilable(series: list[Any], states: list[Any]) -> None:
     batch = states[0].shape[:1]
     if any(h.dtype != dtype or h.shape[:1] != batch or h.ndim not in (1, 2) for h in states):
         raise Unsuitable("the states are not all (B, width) of one dtype")
-    if any((x.dtype != dtype and x.dtype.kind != "b") or x.shape[1:2] != batch for x in series):
-        raise Unsuitable("the inputs are not all (T, B, ...) of the state's dtype")
+    if any((x.dtype != dtype and x.dtype.kind == "f") or x.shape[1:2] != batch for x in series):
+        raise Unsuitable("the inputs are not all (T, B, ...) of the state's dtype, or integers")
     if batch == (0,) or all(t.ndim - (i < len(series)) < 2 for i, t in enumerate(tensors)):
         raise Unsuitable("there is no batch")
 
 
-def trace_step(step: Any, series: Any, states: Any, forms: Any) -> tuple[Trace, bool]:
-    """Return the trace of a step and whether it has several outputs. Raises Untraceable."""
-    try:
-        return traced(step, [t.array for t in series], [t.array for t in states], forms)
-    except Untraceable:
-        raise
-    except Exception as error:  # whatever the step makes of symbols: the loop will tell
-        raise Untraceable(f"{type(error).__name__}: {error}") from error
-
-
 def _compile(key: Any, trace: Trace, again: Any) -> Any:
     """Return the op for a trace seen for the first time, or why there is none; remembers it."""
-    from .compiled import CompiledScan  # Numba is imported when something is compiled
-
     try:
-        _check_repeatable(trace, again())
-        op: Any = CompiledScan(trace, key[1], key[2])
+        check_repeatable(trace, again())
+        op: Any = compiled(trace, key[1], key[2])
     except Untraceable as why:
         op = why.with_traceback(None)
     if len(_compiled) >= 512:
@@ -208,7 +212,24 @@ def _compile(key: Any, trace: Trace, again: Any) -> Any:
     return op
 
 
-def _check_repeatable(first: Trace, second: Trace) -> None:
+def compiled(trace: Trace, wanted: Sequence[bool], reverse: bool) -> CompiledScan:
+    """Return the op for a trace. Raises Untraceable.
+
+    What does not depend on the state runs before the loop: what has to, or else all of it.
+    """
+    from .compiled import CompiledScan  # Numba is imported when something is compiled
+
+    reason = None
+    for everything in (False, True):
+        try:
+            return CompiledScan(trace, wanted, reverse, Before(trace, everything))
+        except Untraceable as why:
+            reason = reason or why
+    assert reason is not None
+    raise reason
+
+
+def check_repeatable(first: Trace, second: Trace) -> None:
     """Nothing; raises Untraceable if a step does other things when it is called again."""
     same = first.key == second.key and all(
         np.array_equal(a.array, b.array, equal_nan=True)

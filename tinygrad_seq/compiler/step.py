@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..engine.record import record
 from ..engine.tensor import Tensor, tensor_at
+from ..ops.scan import check_result
 from .trace import INPUT, STATE, WITHIN, Symbol, Tracer, Untraceable, tracing
 
 
@@ -60,9 +61,9 @@ class Trace:
 def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -> tuple[Trace, Any]:
     """Return the trace of a step, and whether it returns a tuple of outputs.
 
-    series, state: arrays of the scan, of which one slice's shape and dtype are taken
+    series, state: Tensors of the scan, of which one slice's shape and dtype are taken
     forms: whether the step takes a tuple of inputs; a tuple of states; a mask as last input
-    Raises Untraceable, or whatever the step raises.
+    Raises Untraceable; TypeError or ValueError for a state of another form than the step takes.
     """
     several_inputs, several_state, masked = forms
     inputs = [Symbol(INPUT, i, a.shape[1:], a.dtype) for i, a in enumerate(series)]
@@ -73,13 +74,15 @@ def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -
     mask = xs.pop() if masked else None
     tracer = Tracer(following=True)
     with tracing(tracer):
-        result = step(tuple(hs) if several_state else hs[0], tuple(xs) if several_inputs else xs[0])
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise Untraceable("it does not return a pair (state, output)")
-        new, several_new = _parts(result[0])
-        outputs, several_outputs = _parts(result[1])
-        if several_new != several_state or [n.shape for n in new] != [h.shape for h in hs]:
-            raise Untraceable("it returns a state of another form than the one it takes")
+        taken = tuple(hs) if several_state else hs[0]
+        try:
+            result = step(taken, tuple(xs) if several_inputs else xs[0])
+        except Untraceable:
+            raise
+        except Exception as error:  # whatever the step makes of symbols: the loop will tell
+            raise Untraceable(f"{type(error).__name__}: {error}") from error
+        result = check_result(step, result, taken, tracer.made_by)
+        (new, _), (outputs, several_outputs) = map(_parts, result)
         if mask is not None:
             if any(t.ndim != 2 for t in (*new, *outputs)):
                 raise Untraceable("with lengths, states and outputs have to be (B, width)")

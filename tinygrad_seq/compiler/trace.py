@@ -8,6 +8,7 @@ weight, say) runs as always, once; the tensor it gives enters the trace as an *o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -58,9 +59,19 @@ class Symbol(Tensor):
         """Number of axes."""
         return len(self.shape)
 
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
     def item(self) -> float:
         """Never return: a value is asked for that is not known yet. Raises Untraceable."""
-        raise Untraceable("the step looks at a value, which differs from one time to the next")
+        tracer = modes.current.tracer
+        maker = "" if tracer is None else tracer.made_by(self)
+        raise Untraceable(
+            f"it looks at the value of {maker or 'an input or a state'}, "
+            "which differs from one time to the next"
+        )
 
     tolist = numpy = item  # type: ignore[assignment]
 
@@ -168,6 +179,12 @@ class Tracer:
             return tensor_at(outs[0], None if node is None else (node, 0))
         return tuple([tensor_at(o, None if node is None else (node, o.number)) for o in outs])
 
+    def made_by(self, t: Tensor) -> str:
+        """Return the name of the op that gave this Tensor; nothing for one from outside."""
+        symbol = t.array
+        inside = type(symbol) is Symbol and symbol.entry >= 0
+        return self.entries[symbol.entry].op.name if inside else ""
+
     def lift(self, a: Any) -> tuple[Any, Place | None]:
         """Return a Tensor's (or array's) symbol, with its place; a number if it is but one."""
         array = a.array if isinstance(a, Tensor) else a
@@ -176,7 +193,9 @@ class Tracer:
                 return self._write(DETACH, (array,), {})[0][0], None
             return array, a.place
         place = a.place if isinstance(a, Tensor) else None
-        if array.ndim == 0 and place is None and isinstance(array, np.ndarray):
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"expected arrays of NumPy as in inputs and state, got {type(array)}")
+        if array.ndim == 0 and place is None:
             return array.item(), None
         found = self.outer.get((id(array), place))
         if found is None:

@@ -127,7 +127,7 @@ class Embedding(Module):
         Raises TypeError unless they are integers, IndexError if one is out of range.
         """
         array = indices.array if isinstance(indices, Tensor) else indices
-        if not is_array(array):
+        if not (is_array(array) or isinstance(indices, Tensor)):
             array = xp(self.weight.array).asarray(array)
         if self.max_norm is not None:
             self._shorten_rows(array)

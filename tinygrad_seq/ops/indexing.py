@@ -97,6 +97,7 @@ def masked_fill(x: Tensor, mask: Array, value: float) -> Tensor:
 
 @primitive()
 def _one_hot(indices: Array, num_classes: int, dtype: Any) -> Array:
+    check_indices("one_hot", indices, num_classes)
     f = xp(indices)
     rows = f.zeros((indices.size, num_classes), dtype)
     rows[f.arange(indices.size), indices.reshape(-1)] = 1
@@ -111,7 +112,6 @@ def one_hot(indices: Any, num_classes: int, dtype: Any = np.float32) -> Any:
     """
     if not hasattr(indices, "dtype"):
         indices = np.asarray(indices)
-    check_indices("one_hot", values(indices), num_classes)
     return _one_hot(indices, num_classes=num_classes, dtype=dtype)
 
 

@@ -35,8 +35,9 @@ def scan(
     outputs are 0, in both directions, so padding is invisible
     reverse: from the last step to the first; the outputs stand at the steps they belong to
     outputs (T, B, ...), in the form that the step returns
-    Raises ValueError for lengths or inputs that do not fit, or for no steps at all, TypeError for
-    anything but Tensors.
+    Raises ValueError for lengths or inputs that do not fit, for no steps at all, or for a step that
+    changes its state's shape; TypeError for anything but Tensors, or for a step that changes its
+    state's dtype or structure.
     """
     series = inputs if isinstance(inputs, tuple) else (inputs,)
     steps = check_inputs(series, state)
@@ -47,7 +48,12 @@ def scan(
     outputs: list[Any] = [None] * steps
     for t in reversed(range(steps)) if reverse else range(steps):
         x = slices[t] if isinstance(inputs, tuple) else slices[t][0]
-        after, y = _checked(step(state, x))
+        try:
+            result = step(state, x)
+        except (TypeError, ValueError, IndexError) as error:
+            error.add_note(f"in the step {step_name(step)} of a scan, at time {t}")
+            raise
+        after, y = check_result(step, result, state, _made_by)
         if valid is not None:
             after, y = _masked(valid[t], after, state), _zeroed(valid[t], y)
         state, outputs[t] = after, y
@@ -69,21 +75,49 @@ def check_inputs(series: tuple[Tensor, ...], state: Tensors) -> int:
     return counts.pop()
 
 
-def _checked(result: Any) -> tuple[Any, Any]:
-    """Return what a step returned, if it is a pair (state, output)."""
+def step_name(step: Any) -> str:
+    """Return what a step is called in messages."""
+    return str(getattr(step, "__qualname__", type(step).__name__))
+
+
+def check_result(
+    step: Any, result: Any, state: Any, made_by: Callable[[Any], str]
+) -> tuple[Any, Any]:
+    """Return what a step returned: a pair (state, output), the state in the form that it takes.
+
+    made_by: returns the name of the op that gave a Tensor, or nothing where that is not known
+    Raises TypeError for another structure or dtype of the state, ValueError for another shape.
+    """
+    name = f"scan: the step {step_name(step)}"
     if not isinstance(result, tuple) or len(result) != 2:
-        raise TypeError(f"scan: the step returned {_form(result)}, expected a pair (state, output)")
+        raise TypeError(f"{name} returned {_form(result)}, expected a pair (state, output)")
     if not all(isinstance(part, (Tensor, tuple)) or is_array(part) for part in result):
+        raise TypeError(f"{name} returned {_form(result)}, expected Tensors or tuples of them")
+    if _form(result[0]) != _form(state):
         raise TypeError(
-            f"scan: the step returned {_form(result)}, expected Tensors or tuples of them"
+            f"{name} returns a state of another form than the one it takes: {_form(result[0])}, "
+            f"expected {_form(state)}"
         )
+    pairs = zip(result[0], state, strict=True) if isinstance(state, tuple) else [(result[0], state)]
+    for i, (new, old) in enumerate(pairs):
+        if isinstance(new, tuple) or (new.shape == old.shape and new.dtype == old.dtype):
+            continue
+        maker = made_by(new)
+        came = f"state {i} as {new.dtype}{new.shape}" + (f" (made by {maker})" if maker else "")
+        kind = TypeError if new.dtype != old.dtype else ValueError
+        raise kind(f"{name} returns {came}, expected {old.dtype}{old.shape}, as it takes it")
     return result
+
+
+def _made_by(t: Any) -> str:
+    op = None if getattr(t, "place", None) is None else t.place[0].op
+    return "" if op is None else op.name
 
 
 def _form(value: Any) -> str:
     if isinstance(value, tuple):
-        return "(" + ", ".join(map(_form, value)) + ")"
-    return type(value).__name__
+        return "(" + ", ".join(map(_form, value)) + ("," if len(value) == 1 else "") + ")"
+    return "Tensor" if isinstance(value, Tensor) or is_array(value) else type(value).__name__
 
 
 def check_lengths(lengths: Any, steps: int, batch: int) -> np.ndarray:
@@ -137,10 +171,8 @@ def _column(valid: Array, like: Any) -> Tensor:
 
 def _masked(valid: Array, after: Any, before: Any) -> Any:
     """Return the new state where the step lies within the sequence, the old one beyond it."""
-    if isinstance(after, tuple) and isinstance(before, tuple) and len(after) == len(before):
+    if isinstance(after, tuple):
         return tuple(_masked(valid, a, b) for a, b in zip(after, before, strict=True))
-    if isinstance(after, tuple) or isinstance(before, tuple):
-        raise ValueError("scan: the step returns a state of another form than the one it takes")
     return where(_column(valid, after), after, before)
 
 

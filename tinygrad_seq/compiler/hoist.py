@@ -1,0 +1,280 @@
+"""What a step computes from its inputs alone: where the loop cannot, it is done before the loop.
+
+An op without a kernel (an embedding, say), and the operand of a product (`tanh(x) @ w`), then run
+as ordinary ops over all steps at once, with nodes of their own in the graph; what they give becomes
+an input of the loop. A product of joined rows, `concat([x, h]) @ w`, becomes the sum of two, so
+that the one without the state can leave the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+from .. import ops
+from ..engine.record import record
+from ..engine.tensor import Tensor, tensor_at
+from .expressions import ELEMENTWISE
+from .normalise import bound, rules
+from .step import Trace
+from .trace import INPUT, OUTER, Entry, Symbol, Tracer, Untraceable, tracing
+
+PRODUCTS = ("matmul", "linear")
+
+
+class Before:
+    """What runs before the loop, and the trace of what is left.
+
+    slices: (number of an outer tensor, index): parts of weights, which join the outer tensors
+    entries: in their order; inputs: numbers of the inputs that the loop still reads
+    given: symbols that the entries make and the loop reads, after those inputs
+    """
+
+    def __init__(self, trace: Trace, everything: bool) -> None:
+        self.leaves = len(trace.inputs), len(trace.state)
+        split, self.slices = _split_products(trace)
+        self.source = split
+        self.entries = _chosen(split, everything)
+        made = _ids(out for e in self.entries for out in e.outs)
+        left = _needed(split, [e for e in split.entries if not made & _ids(e.outs)])
+        read = [a for e in left for a in e.args if type(a) is Symbol] + split.new + split.outputs
+        used = _ids(read)
+        self.given = [o for e in self.entries for o in e.outs if id(o) in used]
+        self.inputs = [i for i, s in enumerate(split.inputs) if id(s) in used]
+        if not self.given and not self.inputs:
+            self.inputs = [0]
+        symbols = [split.inputs[i] for i in self.inputs] + self.given
+        inputs = [Symbol(INPUT, i, s.shape, s.dtype) for i, s in enumerate(symbols)]
+        self.trace = _rewritten(split, left, symbols, inputs, _as_it_is)
+        self._check()
+
+    def _check(self) -> None:
+        """Nothing; raises Untraceable unless the entries do the same for all steps at once."""
+        steps = 3
+        known: dict[int, Tensor] = {}
+        with tracing(Tracer()):
+            for e in self.entries:
+                args: list[Any] = list(e.args)
+                for i, a in enumerate(e.args):
+                    if _varies(a):
+                        whole = Symbol(INPUT, i, (steps, *a.shape), a.dtype)
+                        args[i] = known.get(id(a), tensor_at(whole, None))
+                    elif type(a) is Symbol:
+                        args[i] = tensor_at(a, None)
+                out = over_time(e, args, steps)
+                outs = out if e.several else (out,)
+                known.update(zip(map(id, e.outs), outs, strict=True))
+                if any(o.shape != (steps, *s.shape) for o, s in zip(outs, e.outs, strict=True)):
+                    raise Untraceable(f"{e.op.name} mixes the sequences of a batch")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do before the loop."""
+        return not self.entries and not self.slices
+
+    def __call__(self, leaves: Sequence[Tensor]) -> list[Tensor]:
+        """Return the leaves of what is left, from those of the whole: inputs, state, outer."""
+        inputs, states = self.leaves
+        state, outer = leaves[inputs : inputs + states], list(leaves[inputs + states :])
+        outer += [ops.getitem(outer[number], index) for number, index in self.slices]
+        symbols = [*self.source.inputs, *(s for _, s in self.source.outer)]
+        known = dict(zip(map(id, symbols), [*leaves[:inputs], *outer], strict=True))
+        for entry in self.entries:
+            args = [known[id(a)] if type(a) is Symbol else a for a in entry.args]
+            out = over_time(entry, args, leaves[0].shape[0])
+            known.update(zip(map(id, entry.outs), out if entry.several else (out,), strict=True))
+        series = [leaves[i] for i in self.inputs] + [known[id(s)] for s in self.given]
+        return [*series, *state, *outer]
+
+    def wanted(self, wanted: Sequence[bool]) -> list[bool]:
+        """Return which leaves of what is left may need a gradient, from which of the whole do."""
+        inputs, states = self.leaves
+        outer = list(wanted[inputs + states :])
+        outer += [outer[number] for number, _ in self.slices]
+        symbols = [*self.source.inputs, *(s for _, s in self.source.outer)]
+        known = dict(zip(map(id, symbols), [*wanted[:inputs], *outer], strict=True))
+        for entry in self.entries:
+            some = any(known[id(a)] for a in entry.args if type(a) is Symbol)
+            known.update((id(o), some and o.dtype.kind == "f") for o in entry.outs)
+        series = [wanted[i] for i in self.inputs] + [known[id(s)] for s in self.given]
+        return [*series, *wanted[inputs : inputs + states], *outer]
+
+
+def _ids(symbols: Any) -> set[int]:
+    return {id(s) for s in symbols}
+
+
+def _chosen(trace: Trace, everything: bool) -> list[Entry]:
+    """Return the entries to run before the loop: those that must, and what they are made of."""
+    free, dtype = _free(trace), trace.state[0].dtype
+    wanted: set[int] = set()  # symbols
+    chosen = []
+    for e in reversed(trace.entries):
+        known = [a for a in e.args if type(a) is Symbol]
+        if id(e.outs[0]) in free:
+            computed = e.op.name in rules or e.op.name in ELEMENTWISE
+            fits = all(s.dtype.kind == "b" or s.dtype == dtype for s in (*e.outs, *known))
+            if everything or not computed or not fits or wanted & _ids(e.outs):
+                chosen.append(e)
+                wanted |= _ids(known)
+        if e.op.name in PRODUCTS:
+            wanted.add(id(e.args[0]))
+    return chosen[::-1]
+
+
+def _free(trace: Trace) -> set[int]:
+    """Return (by identity) the symbols that depend on no state."""
+    free = _ids([*trace.inputs, *(s for _, s in trace.outer)])
+    for e in trace.entries:
+        if all(id(a) in free for a in e.args if type(a) is Symbol):
+            free |= _ids(e.outs)
+    return free
+
+
+def _needed(trace: Trace, entries: list[Entry]) -> list[Entry]:
+    """Return those of the entries that the trace's results are made of."""
+    live, kept = _ids([*trace.new, *trace.outputs]), []
+    for e in reversed(entries):
+        if live & _ids(e.outs):
+            live |= _ids(e.args)
+            kept.append(e)
+    return kept[::-1]
+
+
+def _rewritten(
+    trace: Trace,
+    entries: Sequence[Entry],
+    old: list[Symbol],
+    inputs: list[Symbol],
+    apply: Callable[[Entry, tuple[Any, ...], dict[int, Tensor]], Any],
+    more: Sequence[Symbol] = (),
+) -> Trace:
+    """Return the trace of what `apply` does for these entries, with `inputs` in place of `old`.
+
+    apply: takes an entry, its arguments, and all Tensors by the symbols that they stand for
+    more: outer tensors beside those of the trace; it may grow meanwhile
+    """
+    outer = [s for _, s in trace.outer]
+    known = {
+        id(s): tensor_at(new, None)
+        for s, new in zip(
+            [*old, *trace.state, *outer], [*inputs, *trace.state, *outer], strict=True
+        )
+    }
+    tracer = Tracer()
+    with tracing(tracer):
+        for e in entries:
+            args = tuple([known.get(id(a), a) if type(a) is Symbol else a for a in e.args])
+            out = apply(e, args, known)
+            known.update(zip(map(id, e.outs), out if e.several else (out,), strict=True))
+    new, outputs = ([known[id(s)].array for s in ss] for ss in (trace.new, trace.outputs))
+    tracer.outer = {i: (None, s) for i, s in enumerate([*outer, *more])}
+    return Trace(tracer, inputs, trace.state, new, outputs)
+
+
+def _as_it_is(e: Entry, args: tuple[Any, ...], known: dict[int, Tensor]) -> Any:
+    return record(e.op, args, e.static)
+
+
+def _split_products(trace: Trace) -> tuple[Trace, list[tuple[int, Any]]]:
+    """Return the trace with products of joined rows split, and the parts of weights that it takes.
+
+    A part is (number of an outer tensor, index); they follow the trace's own outer tensors.
+    """
+    made = {id(o): e for e in trace.entries for o in e.outs}
+    free = _free(trace)
+    slices: list[tuple[int, Any]] = []
+    parts: list[Symbol] = []
+
+    def apply(e: Entry, args: tuple[Any, ...], known: dict[int, Tensor]) -> Any:
+        joined = made.get(id(e.args[0])) if e.op.name in PRODUCTS else None
+        if joined is None or not _joins_rows(joined) or not _is_weight(e.args[1]):
+            return record(e.op, args, e.static)
+        runs = [list(run) for _, run in groupby(joined.args, lambda s: id(s) in free)]
+        if len(runs) == 1:
+            return record(e.op, args, e.static)
+        weight, rest, total, at = e.args[1], (args[2:], e.static), None, 0
+        for run in runs:
+            width = sum(s.shape[1] for s in run)
+            index = (slice(None), slice(at, at + width))
+            shape = (weight.shape[0], width)
+            if e.op.name == "matmul":
+                index, shape = index[::-1], (width, weight.shape[1])
+            parts.append(Symbol(OUTER, len(trace.outer) + len(parts), shape, weight.dtype))
+            slices.append((weight.number, index))
+            rows = [known[id(s)] for s in run]
+            x = rows[0] if len(rows) == 1 else ops.concat(rows, axis=-1)
+            y = record(e.op, (x, tensor_at(parts[-1], None), *rest[0]), rest[1])
+            total, at, rest = y if total is None else total + y, at + width, ((), {})
+        return total
+
+    return _rewritten(trace, trace.entries, trace.inputs, trace.inputs, apply, parts), slices
+
+
+def _joins_rows(e: Entry) -> bool:
+    return (
+        e.op.name == "concat"
+        and e.static["axis"] in (-1, 1)
+        and all(type(a) is Symbol and len(a.shape) == 2 for a in e.args)
+    )
+
+
+def _is_weight(value: Any) -> bool:
+    return type(value) is Symbol and value.entry == OUTER and len(value.shape) == 2
+
+
+# ---- all steps at once ---------------------------------------------------------------------------
+
+ALSO_ELEMENTWISE = ("clip", "leaky_relu", "elu", "softplus", "logsigmoid", "gelu", "astype",
+                    "isfinite", "invert", "bitwise_and", "bitwise_or", "detach")  # fmt: skip
+FROM_FRONT = ("sum", "mean", "max", "min", "var", "std", "logsumexp", "softmax", "log_softmax",
+              "cumsum", "flip", "argmax", "argmin", "all", "any", "concat", "split")  # fmt: skip
+"""Ops with an axis, which is to count from the end when there is one more in front."""
+
+
+def over_time(entry: Entry, args: list[Any], steps: int) -> Any:
+    """Return what an op of a step gives for all steps, from arguments (T, ...) and outer tensors.
+
+    Raises Untraceable for an op that is not known to do the same with one more axis in front.
+    """
+    name, varying = entry.op.name, [_varies(a) for a in entry.args]
+    rank = max(len(a.shape) for a in entry.args if type(a) is Symbol)
+    if name in ELEMENTWISE or name in ALSO_ELEMENTWISE:
+        for i, v in enumerate(varying):
+            if v and args[i].ndim < rank + 1:
+                lengths = (1,) * (rank + 1 - args[i].ndim)
+                args[i] = ops.reshape(args[i], (steps, *lengths, *args[i].shape[1:]))
+        return record(entry.op, tuple(args), entry.static)
+    alone = [1] if name == "take_rows" else [0]
+    known = name in ("one_hot", "take_rows", *PRODUCTS)
+    if known and [i for i, v in enumerate(varying) if v] == alone:
+        return record(entry.op, tuple(args), entry.static)
+    if name in FROM_FRONT:
+        return _with_axis(entry, args, varying, steps, rank)
+    if name == "getitem":
+        index = args[1] if len(args) > 1 else entry.static["index"]
+        index = index if isinstance(index, tuple) else (index,)
+        return ops.getitem(args[0], (slice(None), *index))
+    raise Untraceable(f"{name} of inputs has no kernel, and is not known for all steps at once")
+
+
+def _with_axis(entry: Entry, args: list[Any], varying: list[bool], steps: int, rank: int) -> Any:
+    if entry.op.variadic:
+        for i, v in enumerate(varying):
+            args[i] = args[i] if v else ops.broadcast_to(args[i], (steps, *args[i].shape))
+        options = dict(entry.static)
+    else:
+        options = bound(entry.op.signature, args, entry.static)
+        args = [options.pop(next(iter(options)))]
+    axis = options["axis"]
+    if axis is None and entry.op.name in ("cumsum", "argmax", "argmin"):
+        raise Untraceable(f"{entry.op.name} of inputs has no axis")
+    axes = range(rank) if axis is None else [axis] if isinstance(axis, int) else axis
+    ends = tuple([a % rank - rank for a in axes])
+    options["axis"] = ends[0] if isinstance(axis, int) else ends
+    return record(entry.op, tuple(args), options)
+
+
+def _varies(value: Any) -> bool:
+    return type(value) is Symbol and value.entry != OUTER
