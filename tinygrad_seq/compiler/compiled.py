@@ -10,13 +10,15 @@ import numpy as np
 from .. import ops
 from ..engine import writes
 from ..engine.graph import Node, Place
-from ..engine.modes import is_grad_enabled
+from ..engine.modes import current, is_grad_enabled
 from ..engine.primitive import pull_through
 from ..engine.tensor import Tensor, tensor_at
+from .higher import Backward
 from .hoist import Before
 from .kernel import Kernel
 from .plan import Plan
 from .step import Trace
+from .trace import Untraceable
 
 Pulled = list[tuple[Place, Any]]
 
@@ -77,7 +79,7 @@ class CompiledScan:
                 a if place is None else tensor_at(a, place)
                 for a, place in zip(kept[:count], node.parents, strict=True)
             ]
-            return pull_through(self.definition, leaves, node, g, create_graph=True)
+            return self._pull_with_graph(node, leaves, g)
         first, states = self.inputs, self.states
         memory = dict(zip(self.kernel.outer, kept[first + states : count], strict=True))
         memory.update(zip(self.saved, kept[count:], strict=True))
@@ -90,6 +92,18 @@ class CompiledScan:
             for place, gx in zip(node.parents, found, strict=True)
             if place is not None and gx is not None and (wanted is None or place[0] in wanted)
         ]
+
+    def _pull_with_graph(self, node: Node, leaves: list[Any], g: Any) -> Pulled:
+        """Return the cotangents of all leaves, with a graph: of a scan, or else of the loop."""
+        if not (current.unrolled or current.anomaly or current.tracer is not None):
+            try:
+                tensors = [t if isinstance(t, Tensor) else tensor_at(t, None) for t in leaves]
+                found = Backward(self)(tensors, g)
+            except Untraceable:
+                return pull_through(self.definition, leaves, node, g, create_graph=True)
+            pairs = zip(node.parents, found, strict=True)
+            return [(place, gx) for place, gx in pairs if place is not None and gx is not None]
+        return pull_through(self.definition, leaves, node, g, create_graph=True)
 
     def definition(self, *leaves: Any) -> tuple[Any, ...]:
         """Return what the kernel computes by the loop: the trace's ops, at every step."""
