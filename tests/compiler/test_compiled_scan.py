@@ -302,9 +302,9 @@ def test_explain_takes_what_scan_takes():
     assert tg.explain(step, xs, hs, reverse=True).source == plain.source  # series are turned round
     with pytest.raises(ValueError, match="a length is 6"):
         tg.explain(step, xs, hs, lengths=[1, 0, 6])
-    w = leaf(H, D + H, dtype="float32")
-    told = tg.explain(lambda h, x: (ops.linear(ops.concat([ops.exp(x), h], 1), w), h), xs[0], hs[0])
-    assert "w1 = w0[:, 0:5]" in told.before
+    w, x, h = (leaf(*s, dtype="float32") for s in ((H, D + H), (T, B, D), (B, H)))
+    told = tg.explain(lambda h, x: (ops.linear(ops.concat([ops.exp(x), h], 1), w), h), x, h)
+    assert "w1 = w0[:, 0:4]" in told.before
     assert "%0 = exp(x0)" in told.before
 
 
