@@ -86,3 +86,38 @@ def test_pairs(both, name, options):
     assert ours[0] == pytest.approx(tuple(theirs[0]), abs=1e-5)
     assert ours[1] == pytest.approx(tuple(theirs[1]), abs=1e-5)
     assert ours[2] == theirs[2]
+
+
+FORMS = [
+    ({}, {}, {}),
+    ({"binary": True}, {"binary": True}, {"binary": True}),
+    ({"write_header": False}, {"no_header": True}, {"write_header": False}),
+]
+
+
+@pytest.mark.parametrize(("ours", "reading", "theirs"), FORMS)
+@pytest.mark.parametrize("name", ["vectors", "vectors.gz"])
+def test_each_loads_the_others_files(both, ours, reading, theirs, name, tmp_path):
+    wv, kv = both
+    wv.save_word2vec_format(tmp_path / name, **ours)
+    loaded = KeyedVectors.load_word2vec_format(str(tmp_path / name), **reading)
+    assert loaded.index_to_key == wv.words
+    assert np.array_equal(loaded.vectors, wv.vectors)
+    assert loaded.most_similar("king", topn=20) == wv.most_similar("king", topn=20)
+    kv.save_word2vec_format(str(tmp_path / f"theirs-{name}"), **theirs)
+    back = WordVectors.load_word2vec_format(tmp_path / f"theirs-{name}", **reading)
+    assert back.words == kv.index_to_key
+    assert np.array_equal(back.vectors, kv.vectors)
+    assert back.most_similar("king", topn=20) == kv.most_similar("king", topn=20)
+    if not name.endswith(".gz"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"theirs-{name}").read_bytes()
+
+
+def test_counts_travel(tmp_path):
+    files = str(tmp_path / "vectors"), str(tmp_path / "counts")
+    wv = WordVectors(["a", "b"], [[1, 2], [3, 4]], counts=[7, 5])
+    wv.save_word2vec_format(*files)
+    loaded = KeyedVectors.load_word2vec_format(*files)
+    assert [loaded.get_vecattr(word, "count") for word in "ab"] == [7, 5]
+    loaded.save_word2vec_format(*files)
+    assert WordVectors.load_word2vec_format(*files).counts.tolist() == [7, 5]

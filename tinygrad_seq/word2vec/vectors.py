@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..serialize import PathLike
-from . import evaluation
+from . import evaluation, formats
 from .agreement import Correlation
 from .table import Floats, Key, WordTable, check_restriction, unit
 
@@ -28,6 +28,70 @@ class WordVectors(WordTable):
     """
 
     __doc__ = f"{__doc__}\n{WordTable.__doc__}"
+
+    @classmethod
+    def load(cls, path: PathLike, mmap: bool = True) -> Self:
+        """Return the vectors that `save` wrote.
+
+        mmap: leave them in the file, whose parts are read when they are looked at: loading then
+        takes no time and no memory, whatever the size
+        Raises FileNotFoundError, ValueError for a damaged file.
+        """
+        self = cls.__new__(cls)
+        self._set(*formats.stored(path, mmap))
+        return self
+
+    def save(self, path: PathLike) -> None:
+        """Write words, vectors and counts as safetensors, whole or not at all."""
+        formats.store(path, self.words, self.vectors, self.counts)
+
+    @classmethod
+    def load_word2vec_format(
+        cls,
+        path: PathLike,
+        fvocab: PathLike | None = None,
+        binary: bool = False,
+        encoding: str = "utf-8",
+        unicode_errors: str = "strict",
+        limit: int | None = None,
+        no_header: bool = False,
+        duplicates: Literal["error", "first"] = "error",
+    ) -> Self:
+        """Return the vectors of a word2vec file, text or binary, or a GloVe file (`no_header`).
+
+        fvocab: a file of lines "word count";  limit: read only the first so many words
+        unicode_errors: of words that are not `encoding`: "strict", "replace" or "ignore"
+        duplicates: "first" leaves out a word that has come before
+        Files may be gzip. Raises FileNotFoundError, and ValueError naming the line (of a binary
+        file the row) that is damaged or not as the header says.
+        """
+        words, vectors = formats.read_vectors(
+            path, binary, not no_header, limit, encoding, unicode_errors, duplicates
+        )
+        counts = None
+        if fvocab is not None:
+            counts = formats.read_counts(fvocab, words, encoding, unicode_errors)
+        return cls(words, vectors, counts)
+
+    def save_word2vec_format(
+        self,
+        path: PathLike,
+        fvocab: PathLike | None = None,
+        binary: bool = False,
+        write_header: bool = True,
+        limit: int | None = None,
+    ) -> None:
+        """Write a word2vec file, text or binary, or without a header a GloVe file.
+
+        fvocab: a second file, of lines "word count";  limit: only the first so many words
+        A path that ends in .gz is packed. Raises ValueError for words with spaces or line ends,
+        vectors that are not finite, and `fvocab` without counts.
+        """
+        if fvocab is not None and self.counts is None:
+            raise ValueError("save_word2vec_format: fvocab is given, but there are no counts")
+        formats.write_vectors(path, self.words, self.vectors, binary, write_header, limit)
+        if fvocab is not None and self.counts is not None:
+            formats.write_counts(fvocab, self.words[:limit], self.counts[:limit])
 
     def similarity(self, w1: Key, w2: Key) -> float:
         """Return the cosine of two words' vectors."""
