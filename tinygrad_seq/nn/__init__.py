@@ -21,7 +21,7 @@ from .outputs import (
 from .recurrent import Bidirectional, Recurrent, Stack, detached
 from .regularisation import Dropout, LayerNorm
 from .rnn import GRU, LSTM, RNN
-from .structured import CRF
+from .structured import CRF, AdditiveAttention, Attention, DotAttention, GeneralAttention, Memory
 from .word2vec import CBOW, SkipGram
 
 __all__ = [
@@ -31,18 +31,23 @@ __all__ = [
     "LSTM",
     "NCE",
     "RNN",
+    "AdditiveAttention",
+    "Attention",
     "Bidirectional",
     "Cell",
+    "DotAttention",
     "Dropout",
     "Embedding",
     "FullSoftmax",
     "GRUCell",
+    "GeneralAttention",
     "HierarchicalSoftmax",
     "HuffmanTree",
     "LSTMCell",
     "LayerNorm",
     "Linear",
     "LogUniformSampler",
+    "Memory",
     "Module",
     "ModuleList",
     "NegativeSampling",
