@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..serialize import PathLike
-from . import evaluation, formats
+from . import evaluation, formats, picture
 from .agreement import Correlation
 from .table import Floats, Key, WordTable, check_restriction, unit
 
@@ -213,6 +213,16 @@ class WordVectors(WordTable):
                 raise ValueError(f"correlation: the vector of {self.words[index]!r} is constant")
         table: npt.NDArray[np.float64] = (rows / lengths[:, None]) @ (rows / lengths[:, None]).T
         return table.clip(-1, 1)
+
+    def save_map(
+        self, path: PathLike, words: Sequence[str] | Mapping[str, Sequence[str]]
+    ) -> npt.NDArray[np.float64]:
+        """Draw words at their two principal components as a PNG, and return the places (n, 2).
+
+        words: several, or by name of a group: each has its colour
+        Raises ImportError where matplotlib is missing.
+        """
+        return picture.save_map(self, path, words)
 
     def evaluate_word_analogies(
         self,
