@@ -41,15 +41,15 @@ STEPS = {  # name: (step of h and (token, x, u, mask), ops before the loop besid
     ),
     "an input and the state joined": (
         lambda h, t, x, u, m: ops.tanh(ops.concat([x, h], axis=-1) @ JOINED[:, :-D].T + BIAS),
-        ["getitem", "getitem", "getitem", "transpose"],
+        ["getitem", "split", "transpose"],
     ),
     "two inputs and the state joined": (
         lambda h, t, x, u, m: ops.tanh(ops.linear(ops.concat([x, u, h], axis=1), JOINED, BIAS)),
-        ["concat", "getitem", "getitem"],
+        ["concat", "split"],
     ),
     "the state between the inputs": (
         lambda h, t, x, u, m: ops.tanh(ops.linear(ops.concat([x, h, u * u], axis=1), JOINED)),
-        ["getitem", "getitem", "getitem", "mul"],
+        ["mul", "split"],
     ),
     "what has no kernel": (
         lambda h, t, x, u, m: h * 0.5 + (ops.cumsum(x, axis=1) + ops.flip(u, 1)) @ WX,

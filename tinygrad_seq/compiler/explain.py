@@ -79,20 +79,17 @@ def explain(
 
 def _prepared(before: Before) -> str:
     """Return lines on what runs before the loop, and which inputs and weights it makes."""
-    known = len(before.source.outer) - len(before.slices)
-    lines = [
-        f"w{known + i} = w{number}[{', '.join(map(_shown, index))}]"
-        for i, (number, index) in enumerate(before.slices)
-    ]
+    at = len(before.source.outer) - sum(len(cuts) + 1 for *_, cuts in before.splits)
+    lines = []
+    for number, axis, cuts in before.splits:
+        names = ", ".join(f"w{i}" for i in range(at, at + len(cuts) + 1))
+        lines.append(f"{names} = split(w{number}, {cuts}, axis={axis})")
+        at += len(cuts) + 1
     lines += [f"x{i} = the input x{number}" for i, number in enumerate(before.inputs)]
     given = [
         f"x{len(before.inputs) + i} = {_name(s)}, for all steps" for i, s in enumerate(before.given)
     ]
     return "\n".join([*lines, _listed(before.entries, given)])
-
-
-def _shown(part: slice) -> str:
-    return ":" if part == slice(None) else f"{part.start}:{part.stop}"
 
 
 def _name(value: Any) -> str:

@@ -9,8 +9,10 @@ that the one without the state can leave the loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
+
+import numpy as np
 
 from .. import ops
 from ..engine.record import record
@@ -26,14 +28,15 @@ PRODUCTS = ("matmul", "linear")
 class Before:
     """What runs before the loop, and the trace of what is left.
 
-    slices: (number of an outer tensor, index): parts of weights, which join the outer tensors
+    splits: (number of an outer tensor, axis, columns to cut at): parts of weights, which join the
+    outer tensors
     entries: in their order; inputs: numbers of the inputs that the loop still reads
     given: symbols that the entries make and the loop reads, after those inputs
     """
 
     def __init__(self, trace: Trace, everything: bool) -> None:
         self.leaves = len(trace.inputs), len(trace.state)
-        split, self.slices = _split_products(trace)
+        split, self.splits = _split_products(trace)
         self.source = split
         self.entries = _chosen(split, everything)
         made = _ids(out for e in self.entries for out in e.outs)
@@ -71,13 +74,14 @@ class Before:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do before the loop."""
-        return not self.entries and not self.slices
+        return not self.entries and not self.splits
 
     def __call__(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """Return the leaves of what is left, from those of the whole: inputs, state, outer."""
         inputs, states = self.leaves
         state, outer = leaves[inputs : inputs + states], list(leaves[inputs + states :])
-        outer += [ops.getitem(outer[number], index) for number, index in self.slices]
+        for number, axis, cuts in self.splits:
+            outer += ops.split(outer[number], cuts, axis=axis)
         symbols = [*self.source.inputs, *(s for _, s in self.source.outer)]
         known = dict(zip(map(id, symbols), [*leaves[:inputs], *outer], strict=True))
         for entry in self.entries:
@@ -91,7 +95,8 @@ class Before:
         """Return which leaves of what is left may need a gradient, from which of the whole do."""
         inputs, states = self.leaves
         outer = list(wanted[inputs + states :])
-        outer += [outer[number] for number, _ in self.slices]
+        for number, _, cuts in self.splits:
+            outer += [outer[number]] * (len(cuts) + 1)
         symbols = [*self.source.inputs, *(s for _, s in self.source.outer)]
         known = dict(zip(map(id, symbols), [*wanted[:inputs], *outer], strict=True))
         for entry in self.entries:
@@ -177,14 +182,14 @@ def _as_it_is(e: Entry, args: tuple[Any, ...], known: dict[int, Tensor]) -> Any:
     return record(e.op, args, e.static)
 
 
-def _split_products(trace: Trace) -> tuple[Trace, list[tuple[int, Any]]]:
-    """Return the trace with products of joined rows split, and the parts of weights that it takes.
+def _split_products(trace: Trace) -> tuple[Trace, list[tuple[int, int, list[int]]]]:
+    """Return the trace with products of joined rows split, and how weights are split for that.
 
-    A part is (number of an outer tensor, index); they follow the trace's own outer tensors.
+    The parts of weights follow the trace's own outer tensors.
     """
     made = {id(o): e for e in trace.entries for o in e.outs}
     free = _free(trace)
-    slices: list[tuple[int, Any]] = []
+    splits: list[tuple[int, int, list[int]]] = []
     parts: list[Symbol] = []
 
     def apply(e: Entry, args: tuple[Any, ...], known: dict[int, Tensor]) -> Any:
@@ -194,22 +199,22 @@ def _split_products(trace: Trace) -> tuple[Trace, list[tuple[int, Any]]]:
         runs = [list(run) for _, run in groupby(joined.args, lambda s: id(s) in free)]
         if len(runs) == 1:
             return record(e.op, args, e.static)
-        weight, rest, total, at = e.args[1], (args[2:], e.static), None, 0
-        for run in runs:
-            width = sum(s.shape[1] for s in run)
-            index = (slice(None), slice(at, at + width))
-            shape = (weight.shape[0], width)
-            if e.op.name == "matmul":
-                index, shape = index[::-1], (width, weight.shape[1])
-            parts.append(Symbol(OUTER, len(trace.outer) + len(parts), shape, weight.dtype))
-            slices.append((weight.number, index))
+        ends = list(accumulate(sum(s.shape[1] for s in run) for run in runs))
+        axis, other = (1, 0) if e.op.name == "linear" else (0, 1)
+        splits.append((e.args[1].number, axis, ends[:-1]))
+        rest, total = (args[2:], e.static), None
+        for run, width in zip(runs, np.diff(ends, prepend=0).tolist(), strict=True):
+            shape = [width, width]
+            shape[other] = e.args[1].shape[other]
+            number = len(trace.outer) + len(parts)
+            parts.append(Symbol(OUTER, number, tuple(shape), e.args[1].dtype))
             rows = [known[id(s)] for s in run]
             x = rows[0] if len(rows) == 1 else ops.concat(rows, axis=-1)
             y = record(e.op, (x, tensor_at(parts[-1], None), *rest[0]), rest[1])
-            total, at, rest = y if total is None else total + y, at + width, ((), {})
+            total, rest = y if total is None else total + y, ((), {})
         return total
 
-    return _rewritten(trace, trace.entries, trace.inputs, trace.inputs, apply, parts), slices
+    return _rewritten(trace, trace.entries, trace.inputs, trace.inputs, apply, parts), splits
 
 
 def _joins_rows(e: Entry) -> bool:
