@@ -42,6 +42,13 @@ def _detach(n: Normaliser, x: Operand) -> Value:
     return n.rows(x)
 
 
+@rule("to_backend")
+def _to_backend(n: Normaliser, x: Operand, name: str) -> Value:
+    if name != "numpy":
+        raise Untraceable(f"a part of the step is on {name}")
+    return n.rows(x)
+
+
 @rule("pow")
 def _pow(n: Normaliser, x: Any, y: Any) -> Value:
     apply = n.graph.apply

@@ -105,7 +105,7 @@ def floating_dtype(target: Any) -> np.dtype[Any]:
 
 
 def backend_of(array: Array) -> Backend:
-    """Return the backend that this array belongs to; NumPy's for Python and NumPy scalars.
+    """Return the backend that this array belongs to; NumPy's for scalars and traced values.
 
     Raises TypeError for anything else.
     """
@@ -114,7 +114,7 @@ def backend_of(array: Array) -> Backend:
         for kind, backend in _of_type.items():
             if isinstance(array, kind):
                 return backend
-        if isinstance(array, (np.generic, int, float)):
+        if isinstance(array, (np.generic, int, float)) or type(array) in _namespaces:
             return NUMPY
         if type(array).__module__.partition(".")[0] == "cupy":
             return get_backend("cupy")

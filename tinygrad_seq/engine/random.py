@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Backend, convert, default_backend
+from .modes import current
 
 
 class Generator:
@@ -67,7 +68,12 @@ def default_generator() -> Generator:
 
 
 def chosen(generator: Generator | None) -> Generator:
-    """Return the generator that was passed, or the default one. Raises TypeError for another."""
+    """Return the generator that was passed, or the default one.
+
+    Raises TypeError for another, RuntimeError while a function is traced: a trace draws nothing.
+    """
+    if current.tracer is not None:
+        raise RuntimeError("random numbers are drawn, which differ each time")
     if generator is None:
         return _default
     if not isinstance(generator, Generator):

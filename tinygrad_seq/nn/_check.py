@@ -28,7 +28,7 @@ def check_like(name: str, x: Tensor, weight: Tensor) -> None:
     """Nothing; raises TypeError unless x has the weight's dtype and lives where it does."""
     if x.dtype != weight.dtype:
         raise TypeError(f"{name} is {x.dtype}, expected {weight.dtype} as the parameters are")
-    if type(x.array) is not type(weight.array):
+    if type(x.array) is not type(weight.array) and x.backend != weight.backend:
         raise TypeError(f"{name} is on {x.backend}, expected {weight.backend}; move it with .to")
 
 
