@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_seq.word2vec.agreement import pearson, ranks, spearman
+from tinygrad_seq.word2vec.vectors.agreement import pearson, ranks, spearman
 
 X = [1, 2, 2, 3, 5, 4, 7, 7.5, 9, -1]
 Y = [2, 1, 4, 3, 3, 8, 6, 9, 7.5, 0]

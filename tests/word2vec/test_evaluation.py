@@ -6,8 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
-from tinygrad_seq.word2vec import WordVectors, analogies
-from tinygrad_seq.word2vec.evaluation import read_analogies
+from tinygrad_seq.word2vec import WordVectors
+from tinygrad_seq.word2vec.vectors import analogies
+from tinygrad_seq.word2vec.vectors.evaluation import read_analogies
 
 QUESTIONS = """: royal family
 man king woman queen

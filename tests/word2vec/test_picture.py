@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from tinygrad_seq.word2vec.picture import principal_coordinates
+from tinygrad_seq.word2vec.vectors.picture import principal_coordinates
 
 
 def test_principal_coordinates_are_those_of_the_covariance():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..serialize import PathLike, replacing
+from ...serialize import PathLike, replacing
 from .table import WordTable
 
 

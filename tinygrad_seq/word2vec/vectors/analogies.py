@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..machine import runtime
+from ...machine import runtime
 from .table import Floats, Ids, Key, WordTable, check_restriction
 
 Quadruple: TypeAlias = tuple[str, str, str, str]

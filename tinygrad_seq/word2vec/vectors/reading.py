@@ -15,7 +15,7 @@ from typing import IO, Literal
 import numpy as np
 
 from ...serialize import PathLike, check_readable
-from ..table import Floats, Ids
+from .table import Floats, Ids
 
 WIDEST = 1 << 20  # numbers in a row
 LONGEST = 1 << 16  # bytes in a word

@@ -10,8 +10,8 @@ from itertools import islice
 from typing import IO
 
 from ...serialize import PathLike, replacing
-from ..table import Floats, Ids
 from .reading import check_finite
+from .table import Floats, Ids
 
 _NUMBERS = 1 << 20  # written at once
 

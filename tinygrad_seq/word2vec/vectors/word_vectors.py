@@ -8,8 +8,8 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..serialize import PathLike
-from . import evaluation, formats, picture
+from ...serialize import PathLike
+from . import evaluation, picture, reading, stored, writing
 from .agreement import Correlation
 from .table import Floats, Key, WordTable, check_restriction, unit
 
@@ -38,12 +38,12 @@ class WordVectors(WordTable):
         Raises FileNotFoundError, ValueError for a damaged file.
         """
         self = cls.__new__(cls)
-        self._set(*formats.stored(path, mmap))
+        self._set(*stored.load(path, mmap))
         return self
 
     def save(self, path: PathLike) -> None:
         """Write words, vectors and counts as safetensors, whole or not at all."""
-        formats.store(path, self.words, self.vectors, self.counts)
+        stored.save(path, self.words, self.vectors, self.counts)
 
     @classmethod
     def load_word2vec_format(
@@ -65,12 +65,12 @@ class WordVectors(WordTable):
         Files may be gzip. Raises FileNotFoundError, and ValueError naming the line (of a binary
         file the row) that is damaged or not as the header says.
         """
-        words, vectors = formats.read_vectors(
+        words, vectors = reading.read_vectors(
             path, binary, not no_header, limit, encoding, unicode_errors, duplicates
         )
         counts = None
         if fvocab is not None:
-            counts = formats.read_counts(fvocab, words, encoding, unicode_errors)
+            counts = reading.read_counts(fvocab, words, encoding, unicode_errors)
         return cls(words, vectors, counts)
 
     def save_word2vec_format(
@@ -89,9 +89,9 @@ class WordVectors(WordTable):
         """
         if fvocab is not None and self.counts is None:
             raise ValueError("save_word2vec_format: fvocab is given, but there are no counts")
-        formats.write_vectors(path, self.words, self.vectors, binary, write_header, limit)
+        writing.write_vectors(path, self.words, self.vectors, binary, write_header, limit)
         if fvocab is not None and self.counts is not None:
-            formats.write_counts(fvocab, self.words[:limit], self.counts[:limit])
+            writing.write_counts(fvocab, self.words[:limit], self.counts[:limit])
 
     def similarity(self, w1: Key, w2: Key) -> float:
         """Return the cosine of two words' vectors."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.text import read_text
-from ..serialize import PathLike
+from ...data.text import read_text
+from ...serialize import PathLike
 from .agreement import Correlation, pearson, spearman
 from .analogies import Known, Quadruple, answers
 from .table import WordTable, unit

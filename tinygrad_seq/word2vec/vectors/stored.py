@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ...serialize import PathLike, load_metadata, save
-from ..table import Floats, Ids
+from ...serialize import PathLike, load_metadata
+from ...serialize import save as save_arrays
+from .table import Floats, Ids
 
 _FORMAT = "tinygrad_seq.word_vectors.1"
 _DTYPES = {"F32": np.float32, "I64": np.int64, "U8": np.uint8}
@@ -27,7 +28,7 @@ class Stored(NamedTuple):
     counts: Ids | None
 
 
-def store(path: PathLike, words: list[str], vectors: Floats, counts: Ids | None) -> None:
+def save(path: PathLike, words: list[str], vectors: Floats, counts: Ids | None) -> None:
     """Write words, vectors and counts, whole or not at all.
 
     "vectors" (V, d) F32;  "words" U8, in UTF-8, a line end after each;  "counts" (V,) I64, if any
@@ -43,11 +44,11 @@ def store(path: PathLike, words: list[str], vectors: Floats, counts: Ids | None)
     arrays: dict[str, Any] = {"vectors": vectors, "words": np.frombuffer(text, np.uint8)}
     if counts is not None:
         arrays["counts"] = counts
-    save(path, arrays, {"format": _FORMAT})
+    save_arrays(path, arrays, {"format": _FORMAT})
 
 
-def stored(path: PathLike, mmap: bool) -> Stored:
-    """Return what `store` wrote; with `mmap` the vectors stay in the file, read where looked at.
+def load(path: PathLike, mmap: bool) -> Stored:
+    """Return what `save` wrote; with `mmap` the vectors stay in the file, read where looked at.
 
     Raises FileNotFoundError, and ValueError for a file that is damaged or of another kind; for
     words that do not fit the vectors when they are first asked for.
