@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -13,7 +14,6 @@ from ...machine import runtime
 from .table import Floats, Ids, Key, WordTable, check_restriction
 
 Quadruple: TypeAlias = tuple[str, str, str, str]
-Pairs: TypeAlias = list[tuple[int, int]]
 
 CANDIDATES = 5  # gensim looks at so many words that may answer
 WORDS_AT_ONCE = 4096  # a product for so many
@@ -73,46 +73,59 @@ def answers(wv: Any, known: Known, questions: Sequence[Quadruple]) -> npt.NDArra
 
     Where rounding might decide, and in the corners of the rule, `answer` is asked itself.
     """
-    members = known.members({word for question in questions for word in question})
-    expected: Pairs = []  # (question, word that counts)
-    left_out: Pairs = []  # (question, word that is no rival of those)
-    corners = []
-    for number, (a, b, c, d) in enumerate(questions):
-        asked = {*members[a], *members[b], *members[c]}
-        expected += [(number, index) for index in members[d]]
-        left_out += [(number, index) for index in asked.union(members[d])]
-        if d in (a, b, c) or len(asked) - len({a, b, c}) >= CANDIDATES:
-            corners.append(number)
-    first = known.first
-    terms = np.array([(first[b], first[c], first[a]) for a, b, c, _ in questions], dtype=np.int64)
-    near, beyond = _rivals(wv, len(known.keys), terms.reshape(-1, 3), expected, left_out)
+    if not questions:
+        return np.empty(0, dtype=bool)
+    keys = {key: number for number, key in enumerate(dict.fromkeys(chain.from_iterable(questions)))}
+    members = list(known.members(set(keys)).items())
+    members.sort(key=lambda item: keys[item[0]])
+    words = [np.array(indices, dtype=np.int64) for _, indices in members]
+    numbers = np.fromiter(map(keys.__getitem__, chain.from_iterable(questions)), dtype=np.int64)
+    a, b, c, d = numbers = numbers.reshape(-1, 4).T
+    first = np.array([indices[0] for indices in words], dtype=np.int64)
+    variants = np.array([len(indices) - 1 for indices in words], dtype=np.int64)
+    expected = _cells(d, words)  # the words that count as right
+    left_out = _distinct(np.concatenate([_cells(key, words) for key in numbers]))
+    terms = first[np.stack([b, c, a], axis=1)]
+    near, beyond = _rivals(wv, len(known.keys), terms, expected, left_out)
     doubtful = (near > 0) & (beyond == 0)
-    doubtful[corners] = True
+    corners = (d == numbers[:3]).any(axis=0) | (variants[numbers[:3]].sum(axis=0) >= CANDIDATES)
     right: npt.NDArray[np.bool_] = near == 0
-    for number in np.flatnonzero(doubtful).tolist():
+    for number in np.flatnonzero(doubtful | corners).tolist():
         right[number] = answer(wv, known, questions[number])
     return right
 
 
-def _rivals(
-    wv: WordTable, size: int, terms: Ids, expected: Pairs, left_out: Pairs
-) -> tuple[Ids, Ids]:
+def _cells(keys: Ids, words: list[Ids]) -> Ids:
+    """Pairs (question, word) for all words of a key of each question, keys (N,)."""
+    every = [words[key] for key in keys.tolist()]
+    questions = np.repeat(np.arange(len(keys)), list(map(len, every)))
+    return np.stack([questions, np.concatenate([*every, words[0][:0]])], axis=1)
+
+
+def _distinct(cells: Ids) -> Ids:
+    """The pairs (N, 2) that differ, in order."""
+    ordered = cells[np.lexsort(cells.T[::-1])]
+    distinct: Ids = ordered[np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))]
+    return distinct
+
+
+def _rivals(wv: WordTable, size: int, terms: Ids, expected: Ids, left_out: Ids) -> tuple[Ids, Ids]:
     """Rivals of each question's expected word: scores above its own less DOUBT, and plus DOUBT.
 
-    terms (N, 3): indices of b, c, a;  the score of a word is cos b + cos c - cos a.
+    terms (N, 3): indices of b, c, a;  the score of a word is cos b + cos c - cos a
+    expected, left_out: pairs (question, word): whose own score counts, and who is no rival
     Each cosine is computed once, for a block of words at a time. A question with a rival beyond
     doubt is not asked further, so its counts are of some block only.
     """
     used, places = np.unique(terms, return_inverse=True)
     directions, places = _units(wv, used), places.reshape(-1, 3)  # (U, d), (N, 3) rows of it
-    question, word = np.array(expected, dtype=np.int64).reshape(-1, 2).T
+    question, word = expected.T
     own = np.full(len(terms), -np.inf, dtype=np.float32)
     answering, columns = np.unique(word, return_inverse=True)
     cosines = directions @ _units(wv, answering).T
     np.maximum.at(own, question, _sums(cosines, places[question], columns))
     limits = np.stack([own - np.float32(DOUBT), own + np.float32(DOUBT)], axis=1)
-    cells = np.array(left_out, dtype=np.int64).reshape(-1, 2)
-    cells = cells[np.argsort(cells[:, 1], kind="stable")]
+    cells = left_out[np.argsort(left_out[:, 1], kind="stable")]
     counts = np.zeros((len(terms), 2), dtype=np.int64)
     alive = np.ones(len(terms), dtype=bool)
     count = _kernel() if runtime.available() else count_definition
@@ -151,12 +164,14 @@ def _kernel() -> Callable[[Floats, Ids, Floats], npt.NDArray[np.int32]]:
     def count(cosines: Floats, places: Ids, limits: Floats) -> npt.NDArray[np.int32]:
         counts = np.zeros(limits.shape, dtype=np.int32)
         for start in range(0, cosines.shape[1], TILE):
-            tile = cosines[:, start : start + TILE]
+            stop = min(start + TILE, cosines.shape[1])
             for n in range(len(places)):
-                b, c, a = tile[places[n, 0]], tile[places[n, 1]], tile[places[n, 2]]
+                b = cosines[places[n, 0]][start:stop]  # of a row: known to be contiguous
+                c = cosines[places[n, 1]][start:stop]
+                a = cosines[places[n, 2]][start:stop]
                 low, high = limits[n, 0], limits[n, 1]
                 near, beyond = np.int32(0), np.int32(0)  # as wide as the floats: vectors
-                for w in range(tile.shape[1]):
+                for w in range(stop - start):
                     score = b[w] + c[w] - a[w]
                     near = np.int32(near + np.int32(score > low))
                     beyond = np.int32(beyond + np.int32(score > high))

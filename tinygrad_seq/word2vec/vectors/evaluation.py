@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
 from itertools import compress
 from typing import Any
 
@@ -25,15 +24,15 @@ def read_analogies(path: PathLike, upper: bool) -> list[tuple[str, list[Quadrupl
     """
     sections: list[tuple[str, list[Quadruple]]] = []
     left_out = []
-    for number, line in _lines(path):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         words = (line.upper() if upper else line).split()
         if line.startswith(": "):
             sections.append((line.lstrip(": ").strip(), []))
-        elif not sections:
+        elif words and not sections:
             raise ValueError(f"{os.fspath(path)}, line {number}: a question before any ': section'")
         elif len(words) == 4:
             sections[-1][1].append((words[0], words[1], words[2], words[3]))
-        else:
+        elif words:
             left_out.append(number)
     _warn(path, left_out, "four words")
     if not any(questions for _, questions in sections):
@@ -50,8 +49,8 @@ def read_pairs(
     warning.
     """
     pairs, judgements, left_out = [], [], []
-    for number, line in _lines(path):
-        if line.startswith("#"):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.startswith("#") or not line.strip():
             continue
         try:
             first, second, judgement = (line.upper() if upper else line).split(delimiter)
@@ -74,11 +73,13 @@ def evaluate_word_analogies(
     """Return what `WordVectors.evaluate_word_analogies` documents."""
     sections = read_analogies(analogies, case_insensitive)
     known = Known(wv, restrict_vocab, case_insensitive)
-    first, judged = known.first, []
-    asked = [[all(w in first for w in q) for q in questions] for _, questions in sections]
+    unknown = {word for _, questions in sections for q in questions for word in q}
+    unknown.difference_update(known.first)
+    asked = [[unknown.isdisjoint(q) for q in questions] for _, questions in sections]
     questions = [
         q for (_, qs), there in zip(sections, asked, strict=True) for q in compress(qs, there)
     ]
+    judged = []
     right = iter(answers(wv, known, questions).tolist())
     for (name, section), there in zip(sections, asked, strict=True):
         kinds: dict[str, list[Quadruple]] = {"correct": [], "incorrect": []}
@@ -119,13 +120,6 @@ def evaluate_word_pairs(
     gold, model = np.array(judgements)[kept], cosines[kept]
     unknown = float(np.count_nonzero(~there)) / len(words) * 100
     return pearson(gold, model), spearman(gold, model), unknown
-
-
-def _lines(path: PathLike) -> Iterator[tuple[int, str]]:
-    """Yield the lines that are not blank, with their numbers from 1."""
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if line.strip():
-            yield number, line
 
 
 def _warn(path: PathLike, numbers: list[int], expected: str) -> None:
