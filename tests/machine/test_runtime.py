@@ -1,6 +1,9 @@
 """Loading compiled code from a cache that may be damaged, threads, forks, memory."""
 
+import ast
+import importlib
 import os
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -88,6 +91,32 @@ def test_damaged_files_are_made_anew(folder, ending, damage):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert counted(2) == [3.0, 3.0]
+
+
+@needs_numba
+def test_all_that_writes_code_is_a_key_of_the_cache():
+    folder = pathlib.Path(loading.__file__).parent
+    for path in folder.glob("*.py"):
+        imports = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ImportFrom)]
+        if any(str(n.module).startswith(("llvmlite", "numba", "vectors")) for n in imports):
+            module = importlib.import_module(f"tinygrad_seq.machine.{path.stem}")
+            assert path.read_bytes() == module.TEXT, path.name
+
+
+@needs_numba
+def test_code_of_a_module_edited_since_its_import_is_not_taken_for_the_new(monkeypatch):
+    """What is in memory counts, not what the file says by now."""
+    loading._version.cache_clear()
+    before = loading._version()
+    vectors = importlib.import_module("tinygrad_seq.machine.vectors")
+    real = pathlib.Path.read_bytes
+    monkeypatch.setattr(pathlib.Path, "read_bytes", lambda path: real(path) + b"# edited")
+    loading._version.cache_clear()
+    assert loading._version() == before
+    monkeypatch.setattr(vectors, "TEXT", vectors.TEXT + b"# edited")
+    loading._version.cache_clear()
+    assert loading._version() != before
+    loading._version.cache_clear()
 
 
 @needs_numba

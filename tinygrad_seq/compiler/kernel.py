@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..machine import products, runtime
+from ..machine.stored import FEW, LARGE
 from .lower import PRODUCTS, Source, is_private
 from .plan import Plan, columns_of
 from .program import Buffer, Program, wide
@@ -25,11 +27,13 @@ class Layout(NamedTuple):
 
     job: all but the arrays; names: of those that it takes, before the weights
     sums: of these, what is summed over all steps
+    large: whether threads share the one chunk that there is
     """
 
     job: runtime.Job
     names: list[str]
     sums: list[Buffer]
+    large: bool
 
 
 class Loop:
@@ -45,6 +49,7 @@ class Loop:
         self.finish = module.finish.address if self.source.has_finish else 0
         names = (*PRODUCTS, "pack")
         *self.kernels, self.pack = (getattr(library, f"{name}_{d}").address for name in names)
+        self.stored = functools.partial(runtime.library, d, "stored")
         self.layout = functools.lru_cache(maxsize=64)(self._layout)
 
     def run(self, steps: int, batch: int, threads: int, arrays: Arrays, outer: Any) -> Arrays:
@@ -54,11 +59,29 @@ class Loop:
             array, transposed = _stored(outer[index])
             weights.append(array)
             flipped.append(transposed)
-        layout = self.layout(steps, batch, threads, tuple(flipped))
+        few = not self.program.reverse and steps * -(-batch // threads) <= FEW
+        layout = self.layout(steps, batch, threads, tuple(flipped), few and self._rowwise(flipped))
         sums = {b.name: runtime.memory(b.shape, self.dtype) for b in layout.sums}
         arrays |= sums
-        layout.job.run([arrays[name] for name in layout.names] + weights)
+        helpers = runtime.get_num_threads() if layout.large else 0
+        layout.job.run([arrays[name] for name in layout.names] + weights, helpers)
         return sums
+
+    def single(self, batch: int) -> tuple[int, runtime.Job, list[str], bool]:
+        """Return for one step: chunks, job, names of its arrays, whether threads share the chunk.
+
+        The arrays are contiguous.
+        """
+        threads, packs = 1 if batch < FEW else _chunks(batch), self.program.packs
+        flipped = [False] * len(packs)
+        few = batch <= FEW and self._rowwise(flipped)
+        layout = self.layout(1, batch, threads, tuple(flipped), few)
+        names = layout.names + [f"o{index}" for index, _ in packs]
+        return threads, layout.job, names, layout.large
+
+    def _rowwise(self, flipped: list[bool]) -> bool:
+        """Return whether all weights lie as products of few rows read them: transposed."""
+        return all(w != f for (_, w), f in zip(self.program.packs, flipped, strict=True))
 
     def _bits(self, x: float) -> int:
         """Return the word whose first bytes are the float x."""
@@ -66,12 +89,20 @@ class Loop:
         word[: self.dtype.itemsize] = np.array([x], self.dtype).view(np.uint8)
         return int(word.view(np.int64)[0])
 
-    def _layout(self, steps: int, batch: int, threads: int, flipped: tuple[bool, ...]) -> Layout:
-        """Return what the loop runs on for these sizes. flipped: which weights lie transposed."""
+    def _layout(
+        self, steps: int, batch: int, threads: int, flipped: tuple[bool, ...], stored: bool
+    ) -> Layout:
+        """Return what the loop runs on for these sizes.
+
+        flipped: which weights lie transposed; stored: whether they are read as they lie
+        """
         size, rows = self.dtype.itemsize, -(-batch // threads)
         most = max(1, min(steps, BLOCK_ROWS[self.program.reverse] // rows))
         block = -(-steps // -(-steps // most))
         table = [steps, batch, block, *self.kernels]
+        if stored:
+            name = "rows_times_shared" if threads == 1 else "rows_times_stored"
+            table[3] = getattr(self.stored(), name).address
         made, packed, sums = [], {}, []
         taken: dict[str, int] = {}
         for kind, what in self.source.layout:
@@ -98,15 +129,19 @@ class Loop:
         positions, packs = list(taken.values()), len(table)
         table.append(len(flipped))
         for number, transposed in enumerate(flipped):
+            if stored:
+                positions.append(packed[number])
+                continue
             index, wanted = self.program.packs[number]
             k, n = self.shapes[index][:: -1 if wanted else 1]
             at = len(table)
             positions.append(at)
             made.append(([packed[number], at + 4], products.packed_size(k, n, size) * size))
             table += [0, k, n, int(wanted) ^ transposed, 0]
-        functions = (self.pack, self.chunk, self.finish)
+        functions = (0 if stored else self.pack, self.chunk, self.finish)
         job = runtime.Job(functions, threads, table, made, positions, packs)
-        return Layout(job, list(taken), sums)
+        large = stored and threads == 1 and any(math.prod(s) >= LARGE for s in self.shapes)
+        return Layout(job, list(taken), sums, large)
 
 
 def _stored(array: np.ndarray) -> tuple[np.ndarray, bool]:

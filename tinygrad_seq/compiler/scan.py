@@ -94,17 +94,8 @@ def _note(step: Any, why: str) -> None:
 def run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tuple[Any, Any]:
     """Return what `scan` does, by a kernel. Raises Untraceable where there can be none."""
     series, states, forms = arranged(inputs, state, lengths)
-    key, tensors = _contents(step, series, states, (forms, reverse))
-    known = _known.get(key) if key is not None else None
-    if known is None:
-        check_compilable(series, states)
-        op, leaves, several_outputs = _traced(step, series, states, forms, reverse)
-        if key is not None:
-            _remember(key, tensors, op, leaves[len(series) + len(states) :], several_outputs)
-    else:
-        op, numbers, several_outputs = known
-        leaves = [*series, *states, *[tensors[i] for i in numbers]]
-    results = op(leaves)
+    op, outer, several_outputs, _ = op_of(step, series, states, forms, reverse)
+    results = op([*series, *states, *outer])
     final, outputs = tuple(results[: len(states)]), tuple(results[len(states) :])
     return final if forms[1] else final[0], outputs if several_outputs else outputs[0]
 
@@ -127,19 +118,31 @@ def arranged(inputs: Any, state: Any, lengths: Any) -> tuple[list[Any], list[Any
     return series, states, (several_inputs, several_state, lengths is not None)
 
 
-def _traced(step: Any, series: Any, states: Any, forms: Any, reverse: bool) -> tuple[Any, Any, Any]:
-    """Return the op of a step, its leaves, and whether it has several outputs."""
+def op_of(
+    step: Any, series: Any, states: Any, forms: Any, reverse: bool
+) -> tuple[Any, list[Tensor], bool, bool]:
+    """Return the op of a step, the outer tensors it takes, and whether it has several outputs.
+
+    And whether these tensors are those that the step's owner tells of. Raises Untraceable.
+    """
+    key, tensors = _contents(step, series, states, (forms, reverse))
+    op, numbers, several_outputs = _known.get(key, (None, [], False))
+    if op is not None:
+        return op, [tensors[i] for i in numbers], several_outputs, True
+    check_compilable(series, states)
     trace, several_outputs = traced(step, series, states, forms)
-    leaves = [*series, *states, *(t for t, _ in trace.outer)]
+    outer = [t for t, _ in trace.outer]
     recording = modes.is_grad_enabled()
-    wanted = tuple([recording and t.place is not None for t in leaves])
-    key = (trace.key, wanted, reverse)
-    op = _compiled.get(key)
+    wanted = tuple([recording and t.place is not None for t in (*series, *states, *outer)])
+    compiled = (trace.key, wanted, reverse)
+    op = _compiled.get(compiled)
     if op is None:
-        op = _compile(key, trace, lambda: traced(step, series, states, forms)[0])
+        op = _compile(compiled, trace, lambda: traced(step, series, states, forms)[0])
     if isinstance(op, Untraceable):
         raise op
-    return op, leaves, several_outputs
+    if key is None or not _remember(key, tensors, op, outer, several_outputs):
+        return op, outer, several_outputs, False
+    return op, [tensors[i] for i in _known[key][1]], several_outputs, True
 
 
 def _contents(step: Any, series: Any, states: Any, options: Any) -> tuple[Any, list[Tensor]]:
@@ -170,14 +173,16 @@ def _contents(step: Any, series: Any, states: Any, options: Any) -> tuple[Any, l
 
 def _remember(
     key: Any, tensors: list[Tensor], op: Any, outer: list[Tensor], several_outputs: bool
-) -> None:
-    """Nothing; a step of this key is not traced again if it takes the owner's tensors alone."""
+) -> bool:
+    """Return whether a step takes its owner's tensors alone; then it is not traced again."""
     numbers = {(id(t.array), t.place): i for i, t in enumerate(tensors)}
     used = [(id(t.array), t.place) for t in outer]
-    if len(numbers) == len(tensors) and numbers.keys() >= set(used):
-        if len(_known) >= 512:
-            _known.clear()
-        _known[key] = (op, [numbers[place] for place in used], several_outputs)
+    if len(numbers) < len(tensors) or not numbers.keys() >= set(used):
+        return False
+    if len(_known) >= 512:
+        _known.clear()
+    _known[key] = (op, [numbers[place] for place in used], several_outputs)
+    return True
 
 
 def check_compilable(series: list[Any], states: list[Any]) -> None:

@@ -6,11 +6,14 @@ branch around it is taken only where there are such lanes. Errors are stated as 
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numba
 from llvmlite import ir
+
+TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 if TYPE_CHECKING:
     from .vectors import Value, Vectors

@@ -7,11 +7,14 @@ finds over the whole range, float32 / float64.
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .circle import cos, doubles, sin, with_far_lanes
 from .processor import BYTES
+
+TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 if TYPE_CHECKING:
     from .vectors import Value, Vectors

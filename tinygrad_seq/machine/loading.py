@@ -50,12 +50,16 @@ def cache_folder() -> pathlib.Path:
 
 @functools.cache
 def _version() -> str:
-    """What compiled code depends on beside its own text: this folder, Numba, the processor."""
+    """What compiled code depends on beside its own text: this folder, Numba, the processor.
+
+    Modules that write code keep the `TEXT` that they were imported with: files may be newer by now.
+    """
     from .processor import FEATURES, PROCESSOR
 
     digest = hashlib.sha256()
-    for name in ("functions.py", "vectors.py", "products.py"):
-        digest.update(pathlib.Path(__file__).with_name(name).read_bytes())
+    for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
+        module = importlib.import_module(f"{__package__}.{path.stem}")
+        digest.update(getattr(module, "TEXT", b""))
     numba = importlib.import_module("numba").__version__
     digest.update(f"{numba} {PROCESSOR} {FEATURES.flatten()}".encode())
     return digest.hexdigest()
@@ -141,11 +145,13 @@ def _warn_uncached(folder: str, reason: str) -> None:
     )
 
 
-def library(d: str) -> types.ModuleType:
-    """Return the compiled matrix products of dtype `d`, "f4" or "f8"."""
-    from . import products
+def library(d: str, name: str = "products") -> types.ModuleType:
+    """Return the compiled matrix products of dtype `d`, "f4" or "f8".
 
-    return load(products.library_source(d))
+    name: "products", for packed weights, or "stored", for few rows and weights as they lie
+    """
+    source: str = importlib.import_module(f"{__package__}.{name}").library_source(d)
+    return load(source)
 
 
 def _after_fork() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pathlib
 
 import llvmlite.binding as llvm
+
+TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 WIDTHS = {"avx512": 64, "avx2": 32, "neon": 16, "plain": 16}
 REGISTERS = {"avx512": 32, "avx2": 16, "neon": 32, "plain": 16}

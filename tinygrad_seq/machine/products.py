@@ -7,6 +7,7 @@ rows are tiles of 7 and 6), the last panel is read whole and stored under a mask
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 from llvmlite import ir
@@ -14,6 +15,8 @@ from numba.extending import intrinsic
 
 from .processor import BYTES, PROCESSOR, REGISTERS
 from .vectors import I64, Value, Vectors, cgutils, types
+
+TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 NV = 2
 """Vectors in a panel's row."""

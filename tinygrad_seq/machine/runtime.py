@@ -35,16 +35,21 @@ def each(function, table, n, first, last):
         call(function, (k, table, n, first, last))
 
 
-@njit("void(int64,int64,int64,int64,int64,int64)", cache=True, nogil=True)
-def on_threads(function, table, n, first, last, threads):
-    if threads > 1:
-        before = get_num_threads()
-        set_num_threads(threads)
+@njit
+def spread(function, table, n, first, last, threads):
+    if n > 1 and threads > 1:
         each(function, table, n, first, last)
-        set_num_threads(before)
     else:
         for k in range(n):
             call(function, (k, table, n, first, last))
+
+
+@njit("void(int64,int64,int64,int64,int64,int64)", cache=True, nogil=True)
+def on_threads(function, table, n, first, last, threads):
+    before = get_num_threads()
+    set_num_threads(threads)
+    spread(function, table, n, first, last, threads)
+    set_num_threads(before)
 
 
 @njit("void(int64,int64,int64,int64)", cache=True, nogil=True)
@@ -61,11 +66,14 @@ def run(job, arrays, scratch, threads):
     at += 16 * made
     for i in range(taken):
         put_word(table + 8 * word(at, i), word(word(arrays, i), {head}))
+    before = get_num_threads()
+    set_num_threads(threads)  # a function of one chunk may ask how many there are
     if pack:
-        on_threads(pack, table + 8 * packs, n, 0, 0, threads)
-    on_threads(steps, table, n, 0, 0, threads)
+        spread(pack, table + 8 * packs, n, 0, 0, threads)
+    spread(steps, table, n, 0, 0, threads)
     if finish:
-        on_threads(finish, table, n, 0, 0, threads)
+        spread(finish, table, n, 0, 0, threads)
+    set_num_threads(before)
 '''.replace("{head}", str(object.__basicsize__ // 8))
 """An array's object is a head, as every object's, then the address of its elements: NumPy's C API
 has it so. Reading it there takes 1 ns in place of 1.7 us for `array.ctypes.data`."""
@@ -87,6 +95,12 @@ def get_num_threads() -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
+    return _processors()
+
+
+@functools.cache
+def _processors() -> int:
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -172,13 +186,16 @@ class Job:
         self.n = n
         self.array = np.array([*head, *words, *offsets, *positions], np.int64)
 
-    def run(self, arrays: Iterable[Any]) -> None:
-        """Nothing; does the work on these arrays, which lie in memory as the functions expect."""
+    def run(self, arrays: Iterable[Any], helpers: int = 0) -> None:
+        """Nothing; does the work on these arrays, which lie in memory as the functions expect.
+
+        helpers: how many threads may work on one chunk, for functions that see to that themselves
+        """
         driver, most = _driver()
         held = list(arrays)
         numbers = np.array([id(array) for array in held], np.int64)
         scratch = memory((self.size,), _BYTE)
-        threads = _threads(self.n, most)
+        threads = _threads(max(self.n, helpers), most)
         try:
             driver.run(id(self.array), id(numbers), id(scratch), threads)
         finally:

@@ -6,6 +6,7 @@ and no fast-math flag but `contract`, which joins a product and a sum into one o
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -15,6 +16,8 @@ from numba.extending import intrinsic
 
 from .functions import CONTRACT, FUNCTIONS
 from .processor import BYTES
+
+TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 types: Any = numba.types  # Numba annotates parts of itself only
 cgutils: Any = numba.core.cgutils

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..compiler.single import advance
+from ..engine import modes
 from ..engine.backend import xp
 from ..engine.random import Generator
 from ..engine.tensor import Tensor, tensor_at
@@ -49,7 +51,11 @@ class Cell(Module):
         """
 
     def __call__(self, state: State, x: Tensor) -> tuple[State, Tensor]:
-        """Return forward(state, x), after the check."""
+        """Return forward(state, x), after the check; without gradients by its kernel."""
+        if modes.altered:
+            advanced = advance(self, state, x)
+            if advanced is not None:
+                return advanced
         self.check(state, x)
         return self.forward(state, x)
 

@@ -1,0 +1,145 @@
+"""One step of a cell on its own, without gradients: a kernel behind as little Python as can be.
+
+What a cell's step depends on is compared with what it was at the call before, by identity: its
+attributes, its parameters' arrays. Their values may change in between; nothing of them is kept.
+"""
+
+from __future__ import annotations
+
+import weakref
+from operator import is_
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..engine.modes import current
+from ..engine.tensor import Tensor, tensor_at
+from ..machine import runtime
+from .scan import op_of
+from .trace import Untraceable
+
+if TYPE_CHECKING:
+    from .compiled import CompiledScan  # Numba is imported when something is compiled
+
+
+class Owner(Protocol):
+    """What has a step, as nn.Cell has it."""
+
+    def contents(self) -> tuple[Any, list[Tensor]] | None:
+        """Return all that `forward` uses beside its arguments; None where that is not known."""
+
+    def check(self, state: Any, x: Any) -> None:
+        """Nothing; raises for what does not fit."""
+
+    def forward(self, state: Any, x: Any) -> tuple[Any, Any]:
+        """Return (next state, output)."""
+
+
+class Single:
+    """A cell's step for one batch size, ready to run: all that must not have changed, and a job."""
+
+    def __init__(
+        self, cell: Owner, op: CompiledScan, arrays: list[np.ndarray], outer: list[Tensor]
+    ) -> None:
+        place = id(cell), arrays[0].shape
+        self.cell = weakref.ref(cell, lambda _: _singles.pop(place, None))
+        self.forward, self.names = type(cell).forward, list(vars(cell))
+        self.values = list(vars(cell).values())
+        self.outer, self.weights = outer, [t.array for t in outer]
+        self.shapes, self.dtype = [a.shape for a in arrays], op.dtype
+        self.output_of, kernel = op.plan.output_of, op.kernel
+        batch = kernel.batch
+        self.threads, self.job, names, self.large = kernel.forward_loop.single(batch)
+        self.states = [(2, batch, width) for _, width in kernel.states]
+        self.made = [(1, batch, width) for _, width in kernel.made]
+        self.outputs = [
+            [name for name, _ in kernel.made].index(name) if same is None else -1
+            for (name, _, _), same in zip(kernel.outputs, self.output_of, strict=True)
+        ]
+        flat = [*kernel.inputs, *(n for n, _ in (*kernel.states, *kernel.made)), *kernel.outer]
+        self.order = [flat.index(name) for name in names]
+
+    def unchanged(self, cell: Owner, arrays: list[np.ndarray]) -> bool:
+        """Return whether the step computes what it did, from arrays of the same form."""
+        attributes = vars(cell)
+        for a, shape in zip(arrays, self.shapes, strict=False):
+            if a.shape != shape or a.dtype != self.dtype or type(a) is not np.ndarray:
+                return False
+        return (
+            len(arrays) == len(self.shapes)
+            and self.cell() is cell
+            and type(cell).forward is self.forward
+            and list(attributes) == self.names
+            and all(map(is_, attributes.values(), self.values))
+            and all(map(is_, [t.array for t in self.outer], self.weights))
+            and (self.threads == 1 or self.threads == runtime.get_num_threads())
+        )
+
+    def run(self, arrays: list[np.ndarray]) -> tuple[list[Any], list[Any]]:
+        """Return the next states and the outputs. arrays: x (B, D), then states (B, width)."""
+        x, memory, dtype = arrays[0], runtime.memory, self.dtype
+        flat = [x if x.flags.c_contiguous else np.ascontiguousarray(x)]
+        for h, shape in zip(arrays[1:], self.states, strict=True):
+            state = memory(shape, dtype)
+            state[0] = h
+            flat.append(state)
+        made = [memory(shape, dtype) for shape in self.made]
+        flat += made
+        flat += self.weights
+        self.job.run([flat[i] for i in self.order], runtime.get_num_threads() if self.large else 0)
+        count = len(self.states)
+        return [state[1] for state in flat[1 : 1 + count]], [array[0] for array in made]
+
+
+_singles: dict[tuple[int, tuple[int, ...]], Single] = {}
+"""By the cell's identity and the shape of x."""
+
+
+_refused: dict[tuple[int, tuple[int, ...]], weakref.ref[Any]] = {}
+"""Likewise, cells whose step is better called itself."""
+
+
+def advance(cell: Owner, state: Any, x: Any) -> tuple[Any, Any] | None:
+    """Return cell.forward(state, x) by its kernel; None where it is to be called itself.
+
+    That is where gradients are recorded, and where the cell does not tell what it depends on.
+    Raises as cell.check does.
+    """
+    mode = current
+    if mode.recording or mode.unrolled or mode.anomaly or mode.tracer is not None:
+        return None
+    if not isinstance(state, tuple) or not all(isinstance(t, Tensor) for t in (x, *state)):
+        return None
+    arrays = [x.array, *[h.array for h in state]]
+    single = _singles.get((id(cell), arrays[0].shape))
+    if single is None or not single.unchanged(cell, arrays):
+        single = _made(cell, state, x, arrays)
+        if single is None:
+            return None
+    new, made = single.run(arrays)
+    after = tuple([tensor_at(h, None) for h in new])
+    ys = [
+        tensor_at(made[number], None) if same is None else after[same]
+        for same, number in zip(single.output_of, single.outputs, strict=True)
+    ]
+    return after, ys[0]
+
+
+def _made(cell: Owner, state: tuple[Tensor, ...], x: Tensor, arrays: list[Any]) -> Single | None:
+    """Return a cell's step made ready, remembered as long as the cell lives; None if it cannot."""
+    if x.ndim != 2 or cell.contents() is None or {*map(type, arrays)} != {np.ndarray}:
+        return None
+    place = id(cell), x.shape
+    if place in _refused and _refused[place]() is cell:
+        return None
+    cell.check(state, x)
+    series, states = [tensor_at(x.array[None], None)], list(state)
+    try:
+        op, outer, several, told = op_of(cell.forward, series, states, (False, True, False), False)
+    except Untraceable:
+        told = False
+    if not told or several or not all(t.array.flags.c_contiguous for t in outer):
+        _refused[place] = weakref.ref(cell, lambda _: _refused.pop(place, None))
+        return None
+    _singles[place] = Single(cell, op, arrays, outer)
+    return _singles[place]
