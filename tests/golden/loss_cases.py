@@ -20,7 +20,7 @@ class Argument:
     """One array argument: how the formula makes it, and whether its gradient is stored.
 
     kind: values (over -scale..scale), positive (over 0.2..scale), unit (over 0..1),
-    probabilities (sum to one along `axis`), indices (from `lower` to below `upper`).
+    probabilities (sum to one along `axis`), indices (from `lower` to below `upper`), signs (±1).
     """
 
     shape: tuple[int, ...]
@@ -43,6 +43,8 @@ class Argument:
             return probabilities(self.shape, key, self.axis, dtype)
         if self.kind == "indices":
             return np.asarray(self.lower + indices(self.shape, key, self.upper - self.lower))
+        if self.kind == "signs":
+            return 2 * indices(self.shape, key, 2) - 1
         raise ValueError(f"{key}: no kind of argument {self.kind!r}")
 
 
@@ -241,10 +243,37 @@ def alignments() -> list[FunctionCase]:
     ]
 
 
+def similarities() -> list[FunctionCase]:
+    """Return the cases of the losses that compare vectors."""
+    names = ("anchor", "positive", "negative")
+    triple = {name: variable((N, C)) for name in names}
+    pair = {"input1": variable((N, C)), "input2": variable((N, C))}
+    sign = {"target": Argument((N,), "signs")}
+    cases: list[FunctionCase] = []
+    variants: tuple[dict[str, object], ...] = (
+        {},
+        {"margin": 0.5, "p": 1.0},
+        {"p": 3.0, "swap": True},
+        {"margin": 2.0, "eps": 0.1, "swap": True},
+    )
+    for reduction in ("none", "sum", "mean"):
+        options: dict[str, object] = {"reduction": reduction}
+        for variant in variants:
+            words = [f"{k}={v}" for k, v in variant.items()] + [reduction]
+            name = "-".join(words)
+            cases.append(FunctionCase("triplet_margin_loss", name, triple, variant | options))
+        for margin in (0.0, 0.3):
+            chosen = {"margin": margin, "reduction": reduction}
+            name = f"margin={margin}-{reduction}"
+            cases.append(FunctionCase("cosine_embedding_loss", name, pair | sign, chosen))
+    return cases
+
+
 FUNCTIONS = (
     *classifications(),
     *pointwise_losses(),
     *activations(),
     *structured(),
     *alignments(),
+    *similarities(),
 )

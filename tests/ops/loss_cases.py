@@ -133,6 +133,69 @@ def _similarities():
         yield case("cosine_similarity", [real(*shape), real(*shape)], _cosine)
 
 
+def _distance(x, y, p=2.0, eps=1e-6):
+    return (np.abs(x - y + eps) ** p).sum(-1) ** (1 / p)
+
+
+def _triplet(a, p, n, margin=1.0, swap=False):
+    apart = np.minimum(_distance(a, n), _distance(p, n)) if swap else _distance(a, n)
+    return np.maximum(_distance(a, p) - apart + margin, 0)
+
+
+def _ge2e(x):
+    """Return cosines (N, M, N) with centroids, the own one without the utterance, by loops."""
+    out = np.zeros((*x.shape[:2], len(x)))
+    for j, i, k in np.ndindex(out.shape):
+        others = [m for m in range(x.shape[1]) if k != j or m != i]
+        out[j, i, k] = _cosine(x[j, i], x[k, others].mean(axis=0))
+    return out
+
+
+def _ge2e_losses(s):
+    """Return the softmax and the contrast losses (N, M) of similarities (N, M, N), by loops."""
+    soft, contrast = np.zeros(s.shape[:2]), np.zeros(s.shape[:2])
+    sigma = 1 / (1 + np.exp(-s))
+    for j, i in np.ndindex(soft.shape):
+        soft[j, i] = np.log(np.exp(s[j, i]).sum()) - s[j, i, j]
+        contrast[j, i] = 1 - sigma[j, i, j] + max(np.delete(sigma[j, i], j))
+    return soft, contrast
+
+
+def _similarity_losses():
+    for shape in ((4, 3), (2, 2, 3), (1, 1)):
+        triple = [real(*shape)] * 3
+        yield case("pairwise_distance", triple[:2], _distance)
+        yield case("triplet_loss", triple, lambda *xs: np.asarray(_triplet(*xs).mean()))
+        yield case(
+            "triplet_loss",
+            triple,
+            lambda *xs: _triplet(*xs, 0.3, True),
+            lambda *xs: ops.triplet_loss(*xs, margin=0.3, swap=True, reduction="none"),
+            "swap",
+        )
+    signs = np.array([1, -1, -1, 1])
+    for reduction, reduced in REDUCED.items():
+        yield case(
+            "cosine_embedding_loss",
+            [real(4, 3), real(4, 3)],
+            lambda x, y, r=reduced: np.asarray(
+                r(np.where(signs > 0, 1 - _cosine(x, y), np.maximum(_cosine(x, y) - 0.1, 0)))
+            ),
+            lambda x, y, r=reduction: ops.cosine_embedding_loss(x, y, signs.tolist(), 0.1, r),
+            reduction,
+        )
+        for n, name in enumerate(("ge2e_softmax_loss", "ge2e_contrast_loss")):
+            yield case(
+                name,
+                [real(3, 2, 3)],
+                lambda s, r=reduced, n=n: np.asarray(r(_ge2e_losses(s)[n])),
+                lambda s, r=reduction, name=name: getattr(ops, name)(s, r),
+                reduction,
+            )
+    for shape in ((3, 3, 4), (1, 2, 2)):
+        yield case("ge2e_similarity", [real(*shape)], _ge2e)
+
+
 def read_alignment(path, blank):
     """Return the symbols that an alignment stands for: runs as one, without blanks."""
     return [symbol for symbol, _ in itertools.groupby(path) if symbol != blank]
@@ -276,6 +339,7 @@ CASES = [
     *_cross_entropies_with_options(),
     *_pointwise(),
     *_similarities(),
+    *_similarity_losses(),
     *_ctc_losses(),
     *_ctc_alignments(),
     *_crf_log_partitions(),

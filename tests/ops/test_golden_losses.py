@@ -12,6 +12,7 @@ from tinygrad_seq.testing import check_grads
 CASES = [case for case in FUNCTIONS if case.function != "embedding"]  # nn's
 TOLERANCE = {"float64": 1e-11, "float32": 1e-5}
 RENAMED = {"dim": "axis", "keepdim": "keepdims"}
+ORDER = ("input", "x1", "x2", "input1", "input2", "anchor", "positive", "negative", "target")
 
 CLAMPED = "cosine_similarity-eps"
 """Below eps PyTorch's gradient is not the derivative of its value; ours is, where they differ."""
@@ -24,11 +25,11 @@ def doubles(case):
 def call(case, tensors):
     """Return the value of a case, whose names are PyTorch's."""
     options = {RENAMED.get(key, key): value for key, value in case.options.items()}
-    name = case.function
+    name = case.function.replace("triplet_margin_loss", "triplet_loss")
     if name == "gelu" and options.pop("approximate") == "tanh":
         name = "gelu_tanh"
     rest = dict(tensors)
-    first = [rest.pop(key) for key in ("input", "x1", "x2", "target") if key in rest]
+    first = [rest.pop(key) for key in ORDER if key in rest]
     if name == "ctc_loss":
         first[0] = ops.log_softmax(first[0])
     if name == "layer_norm":

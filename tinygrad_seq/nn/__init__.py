@@ -21,12 +21,21 @@ from .outputs import (
 from .recurrent import Bidirectional, Recurrent, Stack, detached
 from .regularisation import Dropout, LayerNorm
 from .rnn import GRU, LSTM, RNN
-from .structured import CRF, AdditiveAttention, Attention, DotAttention, GeneralAttention, Memory
+from .structured import (
+    CRF,
+    GE2E,
+    AdditiveAttention,
+    Attention,
+    DotAttention,
+    GeneralAttention,
+    Memory,
+)
 from .word2vec import CBOW, SkipGram
 
 __all__ = [
     "CBOW",
     "CRF",
+    "GE2E",
     "GRU",
     "LSTM",
     "NCE",

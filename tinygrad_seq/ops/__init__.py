@@ -17,8 +17,7 @@ from .activations import (
     softplus,
     tanh,
 )
-from .crf import crf_log_partition
-from .ctc import ctc_alignments, ctc_loss
+from .chains import crf_log_partition, ctc_alignments, ctc_loss
 from .elementwise import (
     abs,
     add,
@@ -56,7 +55,6 @@ from .indexing import getitem, masked_fill, one_hot, place
 from .linalg import einsum, linear, matmul, outer
 from .losses import (
     binary_cross_entropy_with_logits,
-    cosine_similarity,
     cross_entropy,
     cross_entropy_rows,
     l1_loss,
@@ -97,6 +95,15 @@ from .shape import (
     transpose,
     unbind,
 )
+from .similarity import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    ge2e_contrast_loss,
+    ge2e_similarity,
+    ge2e_softmax_loss,
+    pairwise_distance,
+    triplet_loss,
+)
 
 __all__ = [
     "RowSparseTensor",
@@ -115,6 +122,7 @@ __all__ = [
     "clip",
     "concat",
     "cos",
+    "cosine_embedding_loss",
     "cosine_similarity",
     "crf_log_partition",
     "cross_entropy",
@@ -132,6 +140,9 @@ __all__ = [
     "expand_dims",
     "expm1",
     "flip",
+    "ge2e_contrast_loss",
+    "ge2e_similarity",
+    "ge2e_softmax_loss",
     "gelu",
     "gelu_tanh",
     "getitem",
@@ -165,6 +176,7 @@ __all__ = [
     "one_hot",
     "outer",
     "pad",
+    "pairwise_distance",
     "place",
     "pow",
     "relu",
@@ -188,6 +200,7 @@ __all__ = [
     "tile",
     "to_backend",
     "transpose",
+    "triplet_loss",
     "unbind",
     "var",
     "where",

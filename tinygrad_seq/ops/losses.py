@@ -11,7 +11,7 @@ from ..engine.backend import Array, as_array, is_array, values, xp
 from ..engine.primitive import fused
 from ..engine.tensor import Tensor, tensor_at
 from .activations import softplus
-from .elementwise import abs, maximum, sqrt, where
+from .elementwise import abs, where
 from .indexing import check_indices, getitem
 from .reductions import log_softmax, mean, sum
 from .shape import reshape, transpose
@@ -192,7 +192,7 @@ def binary_cross_entropy_with_logits(
     logits, targets (...), targets from 0 to 1; weight and pos_weight broadcast to that shape
     Raises ValueError if the shapes differ.
     """
-    _check_same_shape("binary_cross_entropy_with_logits", logits, targets)
+    check_same_shape("binary_cross_entropy_with_logits", logits, targets)
     if not isinstance(targets, Tensor):
         targets = tensor_at(xp(logits.array).asarray(targets, dtype=logits.dtype), None)
     elif targets.dtype.kind != "f":
@@ -204,25 +204,19 @@ def binary_cross_entropy_with_logits(
 
 def mse_loss(predictions: Tensor, targets: Any, reduction: str = "mean") -> Tensor:
     """(predictions - targets)², elementwise. Raises ValueError if the shapes differ."""
-    _check_same_shape("mse_loss", predictions, targets)
+    check_same_shape("mse_loss", predictions, targets)
     difference = predictions - targets
     return reduced(difference * difference, reduction)
 
 
 def l1_loss(predictions: Tensor, targets: Any, reduction: str = "mean") -> Tensor:
     """|predictions - targets|, elementwise. Raises ValueError if the shapes differ."""
-    _check_same_shape("l1_loss", predictions, targets)
+    check_same_shape("l1_loss", predictions, targets)
     return reduced(abs(predictions - targets), reduction)
 
 
-def _check_same_shape(name: str, x: Any, y: Any) -> None:
+def check_same_shape(name: str, x: Any, y: Any) -> None:
+    """Nothing; raises ValueError if the shapes differ."""
     shape = y.shape if hasattr(y, "shape") else np.shape(y)
     if x.shape != shape:
         raise ValueError(f"{name}: targets are {shape}, expected {x.shape}")
-
-
-def cosine_similarity(x: Tensor, y: Any, axis: int = -1, eps: float = 1e-8) -> Tensor:
-    """x · y / (max(|x|, eps) · max(|y|, eps)) along the axis: the cosine."""
-    length_x = sqrt(maximum(sum(x * x, axis), eps * eps))
-    length_y = sqrt(maximum(sum(y * y, axis), eps * eps))
-    return sum(x * y, axis) / (length_x * length_y)

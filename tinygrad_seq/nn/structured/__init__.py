@@ -1,6 +1,15 @@
-"""Modules for sequences from sequences: attention, encoders and decoders, and tags in chains."""
+"""Attention, encoders and decoders, tags in chains, similarity of speakers."""
 
 from .attention import AdditiveAttention, Attention, DotAttention, GeneralAttention, Memory
 from .crf import CRF
+from .similarity import GE2E
 
-__all__ = ["CRF", "AdditiveAttention", "Attention", "DotAttention", "GeneralAttention", "Memory"]
+__all__ = [
+    "CRF",
+    "GE2E",
+    "AdditiveAttention",
+    "Attention",
+    "DotAttention",
+    "GeneralAttention",
+    "Memory",
+]

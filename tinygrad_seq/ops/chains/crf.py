@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backend import Array, values, xp
-from ..engine.primitive import fused
-from ..engine.tensor import Tensor, tensor_at
-from .elementwise import where
-from .reductions import logsumexp
-from .scan import check_lengths, scan, step_masks, without_padding
-from .shape import expand_dims
+from ...engine.backend import Array, values, xp
+from ...engine.primitive import fused
+from ...engine.tensor import Tensor, tensor_at
+from ..elementwise import where
+from ..reductions import logsumexp
+from ..scan import check_lengths, scan, step_masks, without_padding
+from ..shape import expand_dims
+from .ctc import no_half
 
 
 def _definition(emissions: Any, transitions: Any, start: Any, end: Any, lengths: Array) -> Any:
@@ -36,15 +37,10 @@ def _definition(emissions: Any, transitions: Any, start: Any, end: Any, lengths:
 def _vjp(
     g: Array, emissions: Array, transitions: Array, start: Array, end: Array, lengths: Array
 ) -> tuple[Array, ...]:
-    inputs = [_no_half(x) for x in (emissions, transitions, start, end)]
+    inputs = [no_half(x) for x in (emissions, transitions, start, end)]
     found = [np.zeros(x.shape) for x in inputs]
-    _kernels()[1](*inputs, lengths, _no_half(g), *found)
+    _kernels()[1](*inputs, lengths, no_half(g), *found)
     return tuple([dx.astype(emissions.dtype, copy=False) for dx in found])
-
-
-def _no_half(x: Array) -> Array:
-    """Return x, in float32 if it is in float16, which Numba lacks."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 @fused(_definition, wrt="emissions transitions start end", vjp=_vjp)
@@ -52,7 +48,7 @@ def _crf_log_partition(
     emissions: Array, transitions: Array, start: Array, end: Array, lengths: Array
 ) -> Array:
     totals = np.empty(emissions.shape[1])
-    inputs = [_no_half(x) for x in (emissions, transitions, start, end)]
+    inputs = [no_half(x) for x in (emissions, transitions, start, end)]
     _kernels()[0](*inputs, lengths, totals)
     return totals.astype(emissions.dtype, copy=False)
 

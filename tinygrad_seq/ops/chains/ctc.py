@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backend import Array, backend_of, is_array, values, xp
-from ..engine.primitive import fused
-from ..engine.tensor import Tensor, tensor_at
-from .elementwise import where
-from .indexing import getitem
-from .losses import reduced
-from .reductions import logsumexp
-from .scan import check_lengths, scan
-from .shape import concat, expand_dims, stack
+from ...engine.backend import Array, backend_of, is_array, values, xp
+from ...engine.primitive import fused
+from ...engine.tensor import Tensor, tensor_at
+from ..elementwise import where
+from ..indexing import getitem
+from ..losses import reduced
+from ..reductions import logsumexp
+from ..scan import check_lengths, scan
+from ..shape import concat, expand_dims, stack
 
 # ---- the sum over alignments ---------------------------------------------------------------------
 
@@ -51,11 +51,11 @@ def _alignments_vjp(
     g: Array, log_probs: Array, labels: Array, frames: Array, symbols: Array
 ) -> tuple[Array]:
     dx = np.zeros(log_probs.shape, np.float64)
-    _kernels()[1](_no_half(log_probs), labels, frames, symbols, _no_half(g), dx)
+    _kernels()[1](no_half(log_probs), labels, frames, symbols, no_half(g), dx)
     return (dx.astype(log_probs.dtype, copy=False),)
 
 
-def _no_half(x: Array) -> Array:
+def no_half(x: Array) -> Array:
     """Return x, in float32 if it is in float16, which Numba lacks."""
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
@@ -68,7 +68,7 @@ def ctc_alignments(log_probs: Array, labels: Array, frames: Array, symbols: Arra
     frames (B,) and symbols (B,): how many of T and of S count   ->   (B,)
     """
     losses = np.empty(len(labels))
-    _kernels()[0](_no_half(log_probs), labels, frames, symbols, losses)
+    _kernels()[0](no_half(log_probs), labels, frames, symbols, losses)
     return losses.astype(log_probs.dtype, copy=False)
 
 
