@@ -9,6 +9,7 @@ import numpy as np
 
 from .expressions import Value
 from .normalise import Normaliser, Operand, rule
+from .trace import Untraceable
 
 
 def _boolean(n: Normaliser, x: Any) -> Value:

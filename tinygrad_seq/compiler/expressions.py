@@ -226,6 +226,7 @@ class Graph:
 
     def _outer(self, a: Value, b: Value, batch: int) -> Value:
         """Return a.T @ b, the sum over rows of their outer products."""
+        a, b = self.spread(a), self.spread(b)
         if a.width == 0 or b.width == 0:
             return self.batch_sum(self.apply("mul", a, b), batch)
         return self.make("outer", (a, b), False, b.width, shape=(a.width, b.width))

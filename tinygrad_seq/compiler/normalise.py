@@ -240,17 +240,15 @@ def _concat(n: Normaliser, xs: Sequence[Operand], axis: int) -> Value:
 
 
 def _column_range(name: str, shape: tuple[int, ...], index: Any) -> range:
-    """Return the columns that an index takes: x[:, a:b] or x[:, a]."""
-    parts = index if isinstance(index, tuple) else (index,)
-    if len(shape) == 2 and len(parts) == 2 and parts[0] in (slice(None), Ellipsis):
-        if isinstance(parts[1], int):
-            start = parts[1] % shape[1]
-            return range(start, start + 1)
-        if isinstance(parts[1], slice):
-            taken = range(shape[1])[parts[1]]
-            if taken and taken.step == 1:
-                return taken
-    raise Untraceable(f"{name}: only x[:, a:b] has a kernel, got {index} of {shape}")
+    """Return the columns that an index takes of all rows: x[:, a:b], x[:, a], x[..., None], ..."""
+    numbers = np.arange(np.prod(shape)).reshape(shape)
+    taken = numbers[index]
+    if len(shape) < 3 and taken.ndim in (1, 2) and taken.size and len(taken) == shape[0]:
+        taken, numbers = (a.reshape(shape[0], -1) for a in (taken, numbers))
+        columns = range(int(taken[0, 0]), int(taken[0, 0]) + taken.shape[1])
+        if np.array_equal(taken, numbers[:, columns.start : columns.stop]):
+            return columns
+    raise Untraceable(f"{name}: only columns side by side have a kernel, got {index} of {shape}")
 
 
 @rule("getitem")
@@ -262,6 +260,6 @@ def _getitem(n: Normaliser, x: Operand, index: Any) -> Value:
 @rule("place")
 def _place(n: Normaliser, g: Operand, shape: Any, index: Any) -> Value:
     taken, zero = _column_range("place", shape, index), n.graph.const(0)
-    before, after = taken[0], shape[1] - taken[-1] - 1
+    before, after = taken[0], (*shape, 1)[1] - taken[-1] - 1
     pieces = [(zero, before), (n.rows(g), len(taken)), (zero, after)]
     return n.graph.concat(p for p in pieces if p[1])
