@@ -39,7 +39,9 @@ class Backward:
         self.dx, self.dh = derivative.gradients[:inputs], derivative.gradients[inputs:][:states]
         self.outer = derivative.gradients[inputs + states :]
         late = {id(o) for e in derivative.entries for o in e.outs if not self._is_rows(o)}
-        needed, self.after, self.inside = {id(s) for s in self.outer if s is not None}, [], []
+        needed = {id(s) for s in self.outer if s is not None}
+        self.after: list[Entry] = []
+        self.inside: list[Entry] = []
         rows: dict[int, Symbol] = {id(s): s for s in self.outer if s is not None}
         for e in reversed(derivative.entries):
             if any(id(o) in needed and id(o) in late for o in e.outs):
