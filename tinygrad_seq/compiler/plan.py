@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from . import composite as composite  # these two enter their rules
-from . import reductions as reductions
-from .derivative import Derivative
+from . import rules as rules  # it enters its rules
 from .expressions import ELEMENTWISE, REDUCTIONS, Graph, Value, ordered
 from .normalise import Normaliser
 from .program import Buffer, Deferred, Program, wide
-from .step import Trace
+from .step import Derivative, Trace
 from .trace import Symbol, Untraceable
 
 CHEAP = ELEMENTWISE - {

@@ -13,9 +13,16 @@ from ..engine import modes
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..machine import runtime
-from ..ops.scan import Step, Tensors, check_inputs, step_masks, step_name, without_padding
+from ..ops.scan import (
+    Step,
+    Tensors,
+    check_inputs,
+    scan_in_pieces,
+    step_masks,
+    step_name,
+    without_padding,
+)
 from .hoist import Before
-from .pieces import scan_in_pieces
 from .step import Trace, traced
 from .trace import Untraceable
 

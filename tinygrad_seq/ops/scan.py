@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..engine.backend import Array, backend_of, is_array, values, xp
+from ..engine.checkpoint import checkpoint
 from ..engine.tensor import Tensor, tensor_at
 from .elementwise import where
-from .shape import stack, unbind
+from .shape import concat, stack, unbind
 
 State: TypeAlias = tuple[Tensor, ...]
 Tensors: TypeAlias = "Tensor | tuple[Tensor, ...]"
@@ -186,3 +187,77 @@ def _stacked(outputs: list[Any]) -> Any:
     if isinstance(outputs[0], tuple):
         return tuple(_stacked(list(part)) for part in zip(*outputs, strict=True))
     return stack(outputs)
+
+
+# ---- in pieces: each forgets its inside, and the backward pass makes it again --------------------
+
+
+def scan_in_pieces(
+    scan: Callable[..., tuple[Any, Any]],
+    step: Any,
+    inputs: Any,
+    state: Any,
+    lengths: Any,
+    reverse: bool,
+    every: int,
+) -> tuple[Any, Any]:
+    """Return what scan(step, inputs, state) does, keeping the state at every `every`-th step only.
+
+    Raises ValueError unless `every` is an integer of at least 1, and as `scan` does.
+    """
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise ValueError(f"scan: checkpoint_every is {every!r}, expected an integer of at least 1")
+    series = inputs if isinstance(inputs, tuple) else (inputs,)
+    steps = check_inputs(series, state)
+    if lengths is not None:
+        lengths = check_lengths(lengths, steps, series[0].shape[1])
+    starts = range(0, steps, every)
+    pieces: dict[int, Any] = {}
+    for start in reversed(starts) if reverse else starts:
+        part = tuple(x[start : start + every] for x in series)
+        rest = None
+        if lengths is not None:
+            rest = np.clip(lengths - start, 0, part[0].shape[0])
+        state, pieces[start] = _piece(
+            scan, step, part if isinstance(inputs, tuple) else part[0], state, rest, reverse
+        )
+    return state, _joined([pieces[start] for start in starts])
+
+
+def _piece(
+    scan: Callable[..., tuple[Any, Any]],
+    step: Any,
+    inputs: Any,
+    state: Any,
+    lengths: Any,
+    reverse: bool,
+) -> tuple[Any, Any]:
+    """Return the final state and the outputs of a piece, checkpointed."""
+    forms: list[Any] = []
+    series, states = _flat(inputs), _flat(state)
+
+    def run(*leaves: Any) -> tuple[Any, ...]:
+        xs, hs = leaves[: len(series)], leaves[len(series) :]
+        final, outputs = scan(
+            step,
+            xs if isinstance(inputs, tuple) else xs[0],
+            hs if isinstance(state, tuple) else hs[0],
+            lengths=lengths,
+            reverse=reverse,
+        )
+        forms.append(isinstance(outputs, tuple))
+        return (*_flat(final), *_flat(outputs))
+
+    results = checkpoint(run, *series, *states)
+    final, outputs = results[: len(states)], results[len(states) :]
+    return final if isinstance(state, tuple) else final[0], outputs if forms[0] else outputs[0]
+
+
+def _flat(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _joined(pieces: list[Any]) -> Any:
+    if isinstance(pieces[0], tuple):
+        return tuple(concat(part) for part in zip(*pieces, strict=True))
+    return concat(pieces)
