@@ -119,7 +119,7 @@ def test_large_scores_do_not_overflow():
 
 
 def test_inside_a_scan_and_step_by_step(kind):
-    """A step that attends has its gradients in a scan, which runs it unrolled: it is no row of vectors."""
+    """A step that attends has its gradients in a scan, which runs it unrolled."""
     layer, cell = KINDS[kind][0](), nn.GRUCell(D + D, Q, dtype="float64")
     _, keys, values = inputs(layer)
     x, start = leaf(random(S, B, D)), constant(np.zeros((B, Q)))

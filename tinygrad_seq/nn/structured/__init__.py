@@ -2,6 +2,7 @@
 
 from .attention import AdditiveAttention, Attention, DotAttention, GeneralAttention, Memory
 from .crf import CRF
+from .seq2seq import Decoder, DecoderState, Encoder, Seq2Seq
 from .similarity import GE2E
 
 __all__ = [
@@ -9,7 +10,11 @@ __all__ = [
     "GE2E",
     "AdditiveAttention",
     "Attention",
+    "Decoder",
+    "DecoderState",
     "DotAttention",
+    "Encoder",
     "GeneralAttention",
     "Memory",
+    "Seq2Seq",
 ]
