@@ -237,6 +237,35 @@ def test_threads_of_python_may_run_kernels_at_once():
 
 
 @needs_numba
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_threads_of_python_may_run_kernels_at_once_on_any_layer(layer):
+    """Numba's own queue ends the process where two threads enter it at once."""
+    program = """
+    import threading
+    import numpy as np, tinygrad_seq as tg
+    from tinygrad_seq import nn
+    tg.set_num_threads(2)
+    layer = nn.GRU(8, 300, generator=tg.Generator(0))
+    xs = np.random.default_rng(0).standard_normal((6, 4, 8), dtype=np.float32)
+    found = []
+
+    def work():
+        for _ in range(20):
+            x = tg.Tensor(xs, requires_grad=True)
+            layer(x)[0].sum().backward()
+            with tg.no_grad():
+                y = layer(tg.Tensor(xs[:1, :1]))[0]
+            found.append((x.grad.array.tobytes(), y.array.tobytes()))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    print(len(found), len(set(found)))
+    """
+    assert in_process(program, NUMBA_THREADING_LAYER=layer) == "80 1"
+
+
+@needs_numba
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("layer", ["omp", "workqueue"])
 def test_forked_child_does_not_hang(layer):
