@@ -31,6 +31,9 @@ bench: $(VENV)/.examples  ## figures of benchmarks/README.md, minutes (leave the
 	$(BIN)/python benchmarks/node_cost.py
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/recurrent.py --rounds 9
+	$(BIN)/python benchmarks/streaming.py
+	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/memory.py
 
 wheel: $(VENV)/.test  ## build the wheel, install it into an empty environment elsewhere, train there
 	BIN=$(abspath $(BIN)) PYTHON=$(PYTHON) bash .ci/wheel
