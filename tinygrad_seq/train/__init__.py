@@ -1,5 +1,6 @@
 """Training: the loop, what it leaves behind, and programs around it."""
 
+from . import metrics
 from .history import History
 from .metrics import bits, perplexity
 from .program import (
@@ -17,6 +18,7 @@ __all__ = [
     "Trainer",
     "bits",
     "count",
+    "metrics",
     "parse_options",
     "perplexity",
     "positive",

@@ -1,4 +1,4 @@
-"""Numbers that say how good a model is."""
+"""What a loss in nats amounts to."""
 
 from __future__ import annotations
 
