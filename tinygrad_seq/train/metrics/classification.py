@@ -27,7 +27,7 @@ def macro_f1(predictions: Any, targets: Any) -> float:
 
     predictions, targets: classes (N,), then the mean is over those that occur in either; or
     booleans (N, C), several classes an item, then it is over all C, and 0 for one that never occurs
-    Raises ValueError for shapes that differ or are empty, TypeError for (N, C) of other than booleans.
+    Raises ValueError for shapes that differ or are empty, TypeError for (N, C) of other dtypes.
     """
     predicted, right = _indicators("macro_f1", predictions, targets)
     hits, total = (predicted & right).sum(axis=0), predicted.sum(axis=0) + right.sum(axis=0)
