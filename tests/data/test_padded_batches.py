@@ -194,3 +194,22 @@ def test_buckets_shuffle_batches_and_keep_ties_in_order():
     assert columns(PaddedBatches(sequences, 4, bucket=100, shuffle=False)) == sorted(
         sequences, key=len
     )
+
+
+@given(SEQUENCES, OPTIONS)
+def test_outputs_have_lengths_of_their_own(sequences, options):
+    written = [[sum(sequence), *[7] * (len(sequence) // 2)] for sequence in sequences]
+    found = []
+    for x, lengths, y, counts in PaddedBatches(sequences, outputs=written, **options):
+        assert y.shape == (counts.max(), len(lengths))
+        assert (y[np.arange(len(y))[:, None] >= counts] == -100).all()
+        assert np.array_equal(y[0], x.sum(axis=0))
+        found += [y[:n, b].tolist() for b, n in enumerate(counts)]
+    assert sorted(found) == sorted(written)
+
+
+def test_bad_outputs():
+    with pytest.raises(ValueError, match="outputs are 1, expected 2"):
+        PaddedBatches([[1], [2]], 2, outputs=[[1]])
+    with pytest.raises(ValueError, match="targets and outputs"):
+        PaddedBatches([[1], [2]], 2, outputs=[[1], [2]], targets=[1, 2])

@@ -3,6 +3,7 @@
 from .batches import PaddedBatches, TruncatedBPTT
 from .corpus import Corpus, built_in_text, load_corpus
 from .padding import pad_sequences
+from .prefetch import Prefetcher
 from .text import characters, join_words, read_text, words
 from .vocabulary import SPECIALS, Vocabulary
 
@@ -10,6 +11,7 @@ __all__ = [
     "SPECIALS",
     "Corpus",
     "PaddedBatches",
+    "Prefetcher",
     "TruncatedBPTT",
     "Vocabulary",
     "built_in_text",

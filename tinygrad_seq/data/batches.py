@@ -79,7 +79,9 @@ class PaddedBatches:
     """Batches of sequences padded to the longest of each batch, with their lengths.
 
     sequences: N of (T_i,) or (T_i, ...), T_i may be 0;  targets: N numbers, or N of (T_i,)
-    Iterating gives x (T, B, ...), lengths (B,) and, with targets, y (B,) or (T, B).
+    outputs: N of (S_i, ...) of lengths of their own, in place of targets (translation, CTC)
+    Iterating gives x (T, B, ...), lengths (B,) and, with targets, y (B,) or (T, B), with outputs,
+    y (S, B, ...) and their lengths (B,); y is padded with target_pad.
     bucket: how many batches' sequences are sorted by length together; 1 sorts none
     The order of an epoch follows from `seed` and the epoch's number alone. Iterating starts at the
     position within the epoch, which `state_dict` holds; at the end the next epoch begins.
@@ -92,6 +94,7 @@ class PaddedBatches:
         batch_size: int,
         *,
         targets: Sequence[npt.ArrayLike] | npt.ArrayLike | None = None,
+        outputs: Sequence[npt.ArrayLike] | None = None,
         pad: float = 0,
         target_pad: float = -100,
         shuffle: bool = True,
@@ -110,6 +113,9 @@ class PaddedBatches:
         self._targets: list[Array] | Array | None = None
         if targets is not None:
             self._targets = _checked_targets(targets, self._lengths, target_pad)
+        self._outputs: list[Array] | None = None
+        if outputs is not None:
+            self._outputs = self._checked_outputs(outputs)
         if not len(self):
             few = f"{len(self._sequences)} sequences fill no batch of {batch_size}"
             raise ValueError(f"PaddedBatches: drop_last, and {few}")
@@ -168,12 +174,26 @@ class PaddedBatches:
 
     def _batch(self, chosen: Ids) -> tuple[Array, ...]:
         padded, lengths = pad_sequences([self._sequences[i] for i in chosen], pad=self.pad)
+        if self._outputs is not None:
+            written = [self._outputs[i] for i in chosen]
+            return padded, lengths, *pad_sequences(written, pad=self.target_pad)
         if self._targets is None:
             return padded, lengths
         if isinstance(self._targets, np.ndarray):
             return padded, lengths, self._targets[chosen]
         targets, _ = pad_sequences([self._targets[i] for i in chosen], pad=self.target_pad)
         return padded, lengths, targets
+
+    def _checked_outputs(self, outputs: Sequence[npt.ArrayLike]) -> list[Array]:
+        """Return the outputs as N arrays (S_i, ...)."""
+        if self._targets is not None:
+            raise ValueError("PaddedBatches: got targets and outputs, expected one of them")
+        if len(outputs) != len(self._sequences):
+            counts = f"{len(outputs)}, expected {len(self._sequences)}"
+            raise ValueError(f"PaddedBatches: outputs are {counts}, one a sequence")
+        arrays = same_dtype("PaddedBatches: outputs", outputs)
+        check_pad("PaddedBatches: target_pad", self.target_pad, arrays[0].dtype)
+        return arrays
 
 
 def _checked_targets(
