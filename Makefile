@@ -35,6 +35,7 @@ bench: $(VENV)/.examples  ## figures of benchmarks/README.md, minutes (leave the
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/long_sequences.py
+	$(BIN)/python benchmarks/second_order.py
 
 wheel: $(VENV)/.test  ## build the wheel, install it into an empty environment elsewhere, train there
 	BIN=$(abspath $(BIN)) PYTHON=$(PYTHON) bash .ci/wheel
