@@ -123,11 +123,13 @@ class _Epoch:
 
     def next(self) -> tuple[Any, Any] | None:
         """Return (state after it, batch), or None at the end. Raises what the thread raised."""
-        if self._stopped.is_set():
-            raise RuntimeError(
-                "Prefetcher: closed, or iterated over anew, since this iterator began"
-            )
-        state, batch, error = self._queue.get()
+        found = None
+        while found is None:
+            if self._stopped.is_set():
+                raise RuntimeError("Prefetcher: closed, or iterated over anew, in the meantime")
+            with contextlib.suppress(queue.Empty):
+                found = self._queue.get(timeout=0.1)
+        state, batch, error = found
         if error is not None:
             raise error
         return None if state is None else (state, batch)
