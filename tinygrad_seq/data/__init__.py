@@ -1,5 +1,6 @@
 """Text and sequences as arrays: words and characters, vocabularies, batches."""
 
+from . import audio, features
 from .batches import PaddedBatches, TruncatedBPTT
 from .corpus import Corpus, built_in_text, load_corpus
 from .padding import pad_sequences
@@ -14,8 +15,10 @@ __all__ = [
     "Prefetcher",
     "TruncatedBPTT",
     "Vocabulary",
+    "audio",
     "built_in_text",
     "characters",
+    "features",
     "join_words",
     "load_corpus",
     "pad_sequences",

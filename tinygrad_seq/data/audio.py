@@ -1,0 +1,141 @@
+"""Recordings as arrays: reading, resampling, frames, log-mel and MFCC features, augmentation."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _check
+
+Signal: TypeAlias = npt.NDArray[Any]
+"""Samples (N,) of one channel, float32 from -1 to 1."""
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def read_audio(path: str | os.PathLike[str], rate: int | None = None) -> tuple[Signal, int]:
+    """Return (samples (N,), float32 from -1 to 1; samples a second) of a WAV or FLAC file.
+
+    8, 16, 24 and 32-bit integers are divided by their largest size, 16-bit ones by 32768.
+    rate: what the file must be sampled at, or None for any; `resample` changes it
+    Raises ValueError, naming the file, for several channels, another rate, no samples, NaN, a
+    truncated file or a header that says something else than the file has, and for other files;
+    FileNotFoundError for none, ImportError without soundfile.
+    """
+    name = os.fspath(path)
+    if not os.path.isfile(name):
+        raise FileNotFoundError(f"{name}: there is no such file")
+    try:
+        soundfile: Any = importlib.import_module("soundfile")
+    except (ImportError, OSError) as error:
+        raise ImportError(
+            "reading audio needs soundfile: pip install 'tinygrad-seq[examples]'"
+        ) from error
+    try:
+        with soundfile.SoundFile(name) as file:
+            _check_wav_length(name, file.format)
+            promised, found = file.frames, file.samplerate
+            samples = file.read(dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise ValueError(f"{name}: no audio that can be read: {error}") from error
+    if samples.shape[1] != 1:
+        raise ValueError(f"{name}: {samples.shape[1]} channels, expected one (see mix_down)")
+    if len(samples) != promised:
+        raise ValueError(f"{name}: {len(samples)} samples, its header says {promised}")
+    if rate is not None and found != rate:
+        raise ValueError(f"{name}: {found} samples a second, expected {rate} (see resample)")
+    return check_signal(samples[:, 0], name), int(found)
+
+
+def _check_wav_length(name: str, kind: str) -> None:
+    """Nothing; raises ValueError for a WAV file shorter than the lengths its header states."""
+    if kind not in ("WAV", "WAVEX"):
+        return
+    size = os.path.getsize(name)
+    with open(name, "rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            length = int.from_bytes(head[4:], "little")
+            start = file.tell()
+            if head[:4] == b"data":
+                if start + length > size:
+                    have = size - start
+                    raise ValueError(f"{name}: {have} bytes of samples, its header says {length}")
+                return
+            file.seek(start + length + length % 2)
+
+
+def check_signal(samples: npt.ArrayLike, name: str = "signal") -> Signal:
+    """Return samples (N,) as floats from -1 to 1: int16 divided by 32768, floats as they are.
+
+    Raises ValueError for no samples, other shapes, NaN or Inf (with the index), or floats beyond
+    ±1 by more than a rounding; TypeError for other dtypes.
+    """
+    x = np.asarray(samples)
+    if x.ndim != 1 or x.size == 0:
+        raise ValueError(f"{name}: samples are {x.shape}, expected (N,), N at least 1")
+    if x.dtype == np.int16:
+        return (x / np.float32(32768)).astype(np.float32)
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: samples are {x.dtype}, expected int16 or floats")
+    wrong = ~np.isfinite(x)
+    if wrong.any():
+        i = int(wrong.argmax())
+        raise ValueError(f"{name}: sample {i} is {x[i]}")
+    if np.abs(x).max() > 1.001:
+        i = int(np.abs(x).argmax())
+        raise ValueError(f"{name}: sample {i} is {x[i]}, expected -1 to 1")
+    return x
+
+
+def to_int16(signal: Signal) -> npt.NDArray[np.int16]:
+    """Return samples from -1 to 1 as int16: round(32768 x), cut at 32767."""
+    x = check_signal(signal)
+    return np.clip(np.rint(x * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def mix_down(samples: npt.ArrayLike) -> Signal:
+    """Return the mean of the channels: (N, channels) -> (N,)."""
+    x = np.asarray(samples)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(f"mix_down: samples are {x.shape}, expected (N, channels)")
+    mixed: Signal = x.mean(axis=1, dtype=x.dtype if x.dtype.kind == "f" else np.float32)
+    return mixed
+
+
+def resample(signal: Signal, rate: int, to_rate: int) -> Signal:
+    """Return the signal at another rate, as long to within a sample, what is too high cut off.
+
+    A sinc of 32 zero crossings a side under a Kaiser window (β = 12), at the lower rate's band.
+    signal (N,)   ->   (ceil(N · to_rate / rate),)
+    Raises ValueError or TypeError for rates below 1 or a signal that does not fit.
+    Source: Smith 2002, "Digital audio resampling home page".
+    """
+    rate, to_rate = _check.integer("rate", rate, 1), _check.integer("to_rate", to_rate, 1)
+    x = check_signal(signal)
+    common = math.gcd(rate, to_rate)
+    up, down = to_rate // common, rate // common
+    if up == down:
+        return x
+    band = 0.95 * min(1.0, up / down)  # of half the input's rate; the rest is the filter's slope
+    half = math.ceil(32 / band)
+    padded = np.pad(x.astype(np.float64), (half, half + down))
+    count = -(-len(x) * up // down)
+    out = np.empty(count)
+    taps = np.arange(-half + 1, half + 1)
+    for phase in range(min(up, count)):  # outputs phase, phase + up, ... fall between samples alike
+        places = np.arange(phase, count, up) * down
+        start, fraction = places // up, (phase * down % up) / up
+        offsets = taps - fraction
+        window = np.kaiser(2 * half + 1, 12.0)
+        shape = np.interp(offsets, np.arange(-half, half + 1), window)
+        kernel = band * np.sinc(band * offsets) * shape
+        kernel /= kernel.sum()
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half)
+        out[phase::up] = windows[start + 1] @ kernel
+    return np.clip(out, -1.0, 1.0).astype(x.dtype)

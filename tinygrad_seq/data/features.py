@@ -1,0 +1,142 @@
+"""What a recogniser hears: frames, log-mel spectra, MFCC, and changes that a word survives."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _check
+from .audio import Signal, check_signal, resample
+
+Frames: TypeAlias = npt.NDArray[Any]
+
+
+def frames(signal: Signal, length: int, hop: int) -> Frames:
+    """Return overlapping parts (T, length) of a signal (N,), one every `hop` samples (a view).
+
+    T = 1 + (N - length) // hop; a signal shorter than one part is filled up with zeros
+    """
+    x = check_signal(signal)
+    length, hop = _check.integer("length", length, 1), _check.integer("hop", hop, 1)
+    if len(x) < length:
+        x = np.pad(x, (0, length - len(x)))
+    return np.lib.stride_tricks.sliding_window_view(x, length)[::hop]
+
+
+def mel_filters(
+    rate: int, fft_size: int, mels: int, low: float = 0.0, high: float | None = None
+) -> Frames:
+    """Return triangular filters (mels, fft_size // 2 + 1) of height 1, evenly spaced in mel.
+
+    mel(f) = 2595 log10(1 + f / 700), from `low` to `high` (half the rate where None), in hertz
+    Raises ValueError for a range or a number of filters that leaves one without any frequency.
+    Source: Davis & Mermelstein 1980; the formula, O'Shaughnessy 1987.
+    """
+    high = rate / 2 if high is None else high
+    if not 0 <= low < high <= rate / 2:
+        raise ValueError(f"mel_filters: {low} to {high} hertz, expected within 0 to {rate / 2}")
+    first, last = (2595 * math.log10(1 + f / 700) for f in (low, high))
+    edges = 700 * (10 ** (np.linspace(first, last, mels + 2) / 2595) - 1)
+    f = np.arange(fft_size // 2 + 1) * (rate / fft_size)
+    rising = (f - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - f) / np.diff(edges)[1:, None]
+    filters: Frames = np.maximum(np.minimum(rising, falling), 0.0)
+    empty = ~filters.any(axis=1)
+    if empty.any():
+        raise ValueError(
+            f"mel_filters: filter {int(empty.argmax())} of {mels} lies between two frequencies of "
+            f"an FFT of {fft_size}, expected fewer filters or longer windows"
+        )
+    return filters
+
+
+def log_mel(
+    signal: Signal,
+    rate: int,
+    *,
+    mels: int = 40,
+    window: float = 0.025,
+    hop: float = 0.010,
+    low: float = 0.0,
+    high: float | None = None,
+    floor: float = 1e-6,
+) -> Frames:
+    """Return log(mel filters · |FFT of Hann-windowed frames|² + floor), float32 (T, mels).
+
+    signal (N,), -1 to 1   rate: samples a second   window, hop: in seconds
+    The FFT is as long as the window, rounded up to a power of two.
+    Raises ValueError or TypeError for a signal or options that do not fit.
+    """
+    length, step = round(_check.positive("window", window) * rate), round(hop * rate)
+    parts = frames(signal, length, step).astype(np.float64)
+    fft_size = 1 << max(length - 1, 1).bit_length()
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
+    power = np.abs(np.fft.rfft(parts * hann, fft_size)) ** 2
+    bands = power @ mel_filters(rate, fft_size, mels, low, high).T
+    return np.log(bands + _check.positive("floor", floor)).astype(np.float32)
+
+
+def mfcc(signal: Signal, rate: int, count: int = 13, **options: Any) -> Frames:
+    """Return the first `count` cosine coefficients of each log-mel frame, float32 (T, count).
+
+    c_k = s_k Σ_m logmel_m cos(π k (m + 1/2) / mels),  s_0 = √(1/mels), else √(2/mels)
+    options: those of `log_mel`
+    Raises ValueError for more coefficients than mels.
+    Source: Davis & Mermelstein 1980.
+    """
+    spectrum = log_mel(signal, rate, **options)
+    mels = spectrum.shape[1]
+    if not 1 <= count <= mels:
+        raise ValueError(f"mfcc: count is {count}, expected 1 to {mels}, the mels")
+    k, m = np.arange(count)[:, None], np.arange(mels)
+    basis = np.cos(np.pi * k * (m + 0.5) / mels) * np.where(k == 0, 1 / mels, 2 / mels) ** 0.5
+    coefficients: Frames = (spectrum @ basis.T).astype(np.float32)
+    return coefficients
+
+
+# ---- augmentation --------------------------------------------------------------------------------
+
+
+def add_noise(signal: Signal, decibels: float, generator: np.random.Generator) -> Signal:
+    """Return the signal with white noise, so many decibels below it, cut at ±1.
+
+    A silent signal stays silent.
+    """
+    x = check_signal(signal)
+    noise = generator.standard_normal(len(x))
+    ratio = math.sqrt(float(np.mean(x.astype(np.float64) ** 2)) / 10 ** (decibels / 10))
+    noise *= ratio / math.sqrt(float(np.mean(noise**2)))
+    return np.clip(x + noise, -1.0, 1.0).astype(x.dtype)
+
+
+def change_speed(signal: Signal, factor: float) -> Signal:
+    """Return the signal played `factor` times as fast, its pitch with it: (N,) -> (N / factor,).
+
+    factor: above 0; rounded to a hundredth
+    Source: Ko, Povey, Peddinti & Khudanpur 2015.
+    """
+    hundredths = round(_check.positive("factor", factor) * 100)
+    if hundredths < 1:
+        raise ValueError(f"factor is {factor}, expected at least 0.01")
+    return resample(signal, hundredths, 100)
+
+
+def mask_features(
+    features: Frames, times: int, bands: int, generator: np.random.Generator
+) -> Frames:
+    """Return features (T, D) with one run of frames and one of columns set to the mean.
+
+    times, bands: largest length of either run, each drawn evenly from 0 on
+    Source: Park et al. 2019, SpecAugment.
+    """
+    masked = np.array(features)
+    for axis, longest in enumerate((times, bands)):
+        size = masked.shape[axis]
+        length = int(generator.integers(0, min(_check.integer("mask", longest, 0), size) + 1))
+        start = int(generator.integers(0, size - length + 1))
+        run = slice(start, start + length)
+        masked[(run,) if axis == 0 else (slice(None), run)] = features.mean()
+    return masked
