@@ -27,7 +27,7 @@ class Columns:
 
         self.dtype = np.dtype(dtype)
         pointers = 1 + max(c[1] for c in code if c[0] in ("load", "store", "accumulate"))
-        self.sums = sum(1 for c in code if c[0] == "sum")
+        self.sums = len({c[1] for c in code if c[0] in ("sum", "max")})
         numbers = [c[1] for c in code if c[0] == "scalar"]
         scalars = 1 + max(numbers) if numbers else 0
         text = SOURCE.format(

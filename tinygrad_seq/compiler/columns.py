@@ -30,8 +30,9 @@ class Columns:
         """
         result = self._value(v, offset)
         if isinstance(target, Value):
-            self.sums.append(target)
-            self.last.append((kind, result))
+            if target not in self.sums:
+                self.sums.append(target)
+            self.last.append((kind, self.sums.index(target), result))
         else:
             pointer = self.source.pointer(target, offset=offset)
             self.last.append((kind, _position(self.pointers, pointer), result))

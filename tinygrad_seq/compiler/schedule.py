@@ -60,6 +60,23 @@ class Schedule:
             elif v.op in REDUCTIONS:
                 phase += 1
             self.at[v.number] = (stage, phase)
+        self._delay()
+
+    def _delay(self) -> None:
+        """Nothing; moves what no product of its stage needs to the stage where it is first wanted.
+
+        So the row sums of hoisted products share their loops with those of the state's product.
+        """
+        wanted: dict[int, list[Position]] = defaultdict(list)
+        for v in reversed(self.program.values):
+            if v.number in wanted and v.op != "matmul":
+                first = min(wanted[v.number])
+                if first[0] > self.at[v.number][0]:
+                    self.at[v.number] = first
+            stage, phase = at = self.at[v.number]
+            for a in v.args:
+                last = self.at[a.number] if v.op == "matmul" else (stage, phase - 1)
+                wanted[a.number].append(last if v.op in ("matmul", *REDUCTIONS) else at)
 
     def _sink(self) -> None:
         """Nothing; finds what must be written: results, operands of products, row sums."""

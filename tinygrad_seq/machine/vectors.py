@@ -141,13 +141,20 @@ class Vectors:
         self.call("llvm.prefetch.p0", ir.VoidType(), [self.at(base, j), *near_data])
 
     def total(self, value: Value, name: str = "sum") -> Value:
-        """The sum (or "max") of all lanes, joined in pairs."""
-        parts = [
-            self.builder.extract_element(value, ir.Constant(I32, i)) for i in range(self.lanes)
-        ]
-        while len(parts) > 1:
-            parts = [self.join(name, *parts[i : i + 2]) for i in range(0, len(parts), 2)]
-        return parts[0]
+        """The sum (or "max") of all lanes: one half of them is joined to the other, and so on."""
+        lanes = self.lanes
+        while lanes > 1:
+            lanes //= 2
+            halves = [
+                self.builder.shuffle_vector(
+                    value,
+                    ir.Constant(value.type, ir.Undefined),
+                    ir.Constant(ir.VectorType(I32, lanes), list(range(start, start + lanes))),
+                )
+                for start in (0, lanes)
+            ]
+            value = self.join(name, *halves)
+        return self.builder.extract_element(value, ir.Constant(I32, 0))
 
 
 class _Columns:
@@ -179,10 +186,18 @@ class _Columns:
             mask = self.vectors.mask(builder.sub(self.n, whole))
             for i in varying:
                 self.instruction(i, whole, mask)
-        return [
-            self.vectors.total(builder.load(total), self.code[i][0])
-            for i, total in self.totals.items()
-        ]
+        return self.results()
+
+    def results(self) -> list[Value]:
+        """What goes along the row, in the order of the results: parts of one are joined first."""
+        joined: dict[int, tuple[str, Value]] = {}
+        for i, total in self.totals.items():
+            name, result, _ = self.code[i]
+            value = self.builder.load(total)
+            if result in joined:
+                value = self.vectors.join(name, joined[result][1], value)
+            joined[result] = name, value
+        return [self.vectors.total(joined[i][1], joined[i][0]) for i in range(len(joined))]
 
     def constant_instructions(self) -> list[int]:
         """Positions of what is the same in every column."""
@@ -210,7 +225,7 @@ class _Columns:
                 value = self.builder.fadd(vectors.load(pointer, mask), value, flags=CONTRACT)
             vectors.store(value, pointer, mask)
         elif name in REDUCTIONS:
-            value = known[operands[0]]
+            value = known[operands[1]]
             if mask is not None:
                 value = self.builder.select(mask, value, vectors.constant(REDUCTIONS[name]))
             before = self.builder.load(self.totals[i])
@@ -223,10 +238,11 @@ def column_loop(dtype: str, code: Sequence[tuple[Any, ...]], width: int = BYTES)
     """Return an intrinsic (pointers, scalars, n) -> sums that runs the code on n columns.
 
     An instruction refers to earlier ones by position: ("load", p) ("scalar", s) ("const", x)
-    (function, i, ...) ("store", p, i) ("accumulate", p, i) ("sum", i) ("max", i), with p and s
-    positions in pointers (addresses) and scalars. Functions are those of `functions.FUNCTIONS`.
+    (function, i, ...) ("store", p, i) ("accumulate", p, i) ("sum", r, i) ("max", r, i), with p, s
+    and r positions in pointers (addresses), scalars and sums; what several instructions sum to one
+    r is added up. Functions are those of `functions.FUNCTIONS`.
     """
-    sums = sum(1 for instruction in code if instruction[0] in REDUCTIONS)
+    sums = len({result for name, result, *_ in code if name in REDUCTIONS})
     number = types.float32 if dtype == "f4" else types.float64
 
     def loop(typing_context: Any, pointers: Any, scalars: Any, n: Any) -> Any:

@@ -18,7 +18,7 @@ def layer_norm(
     bias: Any = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(x - mean) / √(variance + eps) · weight + bias, over the last axes.
+    """(x - mean) · (1 / √(variance + eps)) · weight + bias, over the last axes.
 
     x (..., *normalized_shape)   weight, bias: normalized_shape, or None
     Source: Ba, Kiros & Hinton 2016, eq. 4.
@@ -27,7 +27,7 @@ def layer_norm(
         raise ValueError(f"layer_norm: x is {x.shape}, expected (..., *{normalized_shape})")
     axes = tuple(range(-len(normalized_shape), 0))
     centred = x - mean(x, axes, keepdims=True)
-    out = centred / sqrt(mean(centred * centred, axes, keepdims=True) + eps)
+    out = centred * (1 / sqrt(mean(centred * centred, axes, keepdims=True) + eps))
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
 
