@@ -118,3 +118,11 @@ def test_empty_lookup_leaves_an_empty_sparse_gradient():
 
 def test_one_hot_of_a_large_vocabulary_is_small():
     assert ops.one_hot(np.array([70_000]), 100_000).sum() == 1  # 40 GB as rows of an identity
+
+
+def test_memory_of_a_dense_array_that_was_read_is_used_again():
+    for value in (1.0, 2.0):
+        w = table()
+        (ops.take_rows(w, np.array([3]), sparse=True) * value).sum().backward()
+        assert w.grad.numpy()[:, 0].tolist() == [0, 0, 0, value]
+        assert not w.grad.array.flags.writeable

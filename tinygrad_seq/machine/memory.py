@@ -17,7 +17,7 @@ from ..engine.writes import whole
 
 Array = np.ndarray[Any, Any]
 
-KEPT_IDLE = 32 * 2**20
+KEPT_IDLE = 128 * 2**20
 """Bytes kept beside as many as are in use."""
 
 

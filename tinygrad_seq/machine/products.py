@@ -162,6 +162,28 @@ def rows_times_packed_{d}(a, lda, rows, K, w, c, ldc, N, add, spare):
                      ldc, K, columns, add)
 
 
+@cfunc("void(int64,int64,int64,int64,int64)", cache=True, nopython=True)
+def dense_{d}(k, table, threads, first, last):
+    """A thread's rows of C (M, N) = A @ W + bias: A by its strides, W in panels."""
+    M, K, N, a_row, a_k = (word(table, 0), word(table, 1), word(table, 2), word(table, 3),
+                           word(table, 4))
+    w, a, c, bias = word(table, 5), word(table, 6), word(table, 7), word(table, 8)
+    tiles = (M + {MR} - 1) // {MR}
+    begin, end = tiles * k // threads, tiles * (k + 1) // threads
+    for block in range(begin, end, {TILES}):
+        for p in range((N + {NR} - 1) // {NR}):
+            columns = min({NR}, N - p * {NR})
+            for i in range(block, min(block + {TILES}, end)):
+                lo = M * i // tiles
+                hi = M * (i + 1) // tiles
+                out = c + (lo * N + p * {NR}) * {size}
+                if bias:
+                    for r in range(hi - lo):
+                        copy((bias + p * {NR} * {size}, out + r * N * {size}), (), columns)
+                tile(hi - lo, a + lo * a_row * {size}, a_row, a_k, w + p * K * {NR} * {size}, out,
+                     N, K, columns, 1 if bias else 0)
+
+
 @cfunc("void(" + ",".join(["int64"] * 9) + ")", cache=True, nopython=True)
 def copy_rows_{d}(a, a_group, lda, c, c_group, ldc, groups, rows, N):
     """C[g, row] = A[g, row], N columns of each."""

@@ -8,6 +8,7 @@ from typing import Any
 from ..engine.backend import Array, xp
 from ..engine.primitive import primitive
 from ..engine.tensor import Tensor
+from ..machine.dense import product
 from .shape import expand_dims, reshape, squeeze, swapaxes
 
 
@@ -20,13 +21,13 @@ def matmul(x: Array, y: Array) -> Array:
     if not hasattr(y, "ndim") or not hasattr(x, "ndim"):
         raise TypeError("matmul: got a number, expected arrays; use * to scale")
     if y.ndim == 2 < x.ndim:  # one product instead of one for each leading index
-        return (_rows(x) @ y).reshape(*x.shape[:-1], y.shape[1])
-    return x @ y
+        return product(_rows(x), y).reshape(*x.shape[:-1], y.shape[1])
+    return product(x, y)
 
 
 def _matmul_x(g: Any, x_shape: tuple[int, ...], y: Any) -> Any:
     if len(x_shape) == y.ndim == 2:
-        return g @ y.T
+        return _times(g, y.T)
     if y.ndim == 1:
         g, y = expand_dims(g, -1), expand_dims(y, -1)
     if len(x_shape) == 1:
@@ -36,7 +37,7 @@ def _matmul_x(g: Any, x_shape: tuple[int, ...], y: Any) -> Any:
 
 def _matmul_y(g: Any, x: Any, y_shape: tuple[int, ...]) -> Any:
     if x.ndim == len(y_shape) == 2:
-        return x.T @ g
+        return _times(x.T, g)
     if x.ndim == 1:
         g, x = expand_dims(g, -1 if len(y_shape) == 1 else -2), expand_dims(x, -2)
     if len(y_shape) == 1:
@@ -44,7 +45,7 @@ def _matmul_y(g: Any, x: Any, y_shape: tuple[int, ...]) -> Any:
             g = expand_dims(g, -1)
         return squeeze(matmul(swapaxes(x, -1, -2), g), -1)
     if len(y_shape) == 2 < x.ndim:
-        return _rows(x).T @ _rows(g)
+        return _times(_rows(x).T, _rows(g))
     return matmul(swapaxes(x, -1, -2), g)
 
 
@@ -53,13 +54,18 @@ def _rows(x: Any) -> Any:
     return x if x.ndim == 2 else reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
+def _times(x: Any, y: Any) -> Any:
+    """Return x @ y of matrices, or of Tensors."""
+    return x @ y if isinstance(x, Tensor) or isinstance(y, Tensor) else product(x, y)
+
+
 def _as_shape(x: Any, shape: tuple[int, ...]) -> Any:
     return x if len(shape) == 2 else reshape(x, shape)
 
 
 @primitive(
-    x=lambda g, x_shape, weight: _as_shape(_rows(g) @ weight, x_shape),
-    weight=lambda g, x: _rows(g).T @ _rows(x),
+    x=lambda g, x_shape, weight: _as_shape(_times(_rows(g), weight), x_shape),
+    weight=lambda g, x: _times(_rows(g).T, _rows(x)),
     bias=lambda g: g,
 )
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -71,9 +77,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
         raise ValueError(
             f"linear: x is {x.shape}, weight {weight.shape}, expected (..., D) and (H, D)"
         )
-    out = _rows(x) @ weight.T
-    if bias is not None:
-        out += bias
+    out = product(_rows(x), weight.T, bias)
     return out if x.ndim == 2 else out.reshape(*x.shape[:-1], weight.shape[0])
 
 

@@ -13,6 +13,7 @@ from ..engine.backend import Array, xp
 from ..engine.graph import LazyCotangent
 from ..engine.primitive import primitive
 from ..engine.tensor import Tensor
+from ..machine.memory import memory
 from .elementwise import where
 from .indexing import check_indices
 
@@ -31,7 +32,11 @@ class RowSparse(LazyCotangent):
     def dense(self) -> Array:
         """Return the whole table, freshly made."""
         values = self.parts[0][1]
-        total = xp(values).zeros(self.shape, values.dtype)
+        if isinstance(values, np.ndarray):
+            total = memory(self.shape, values.dtype)
+            total.fill(0)
+        else:
+            total = xp(values).zeros(self.shape, values.dtype)
         self.add_to(total)
         return total
 
@@ -73,6 +78,7 @@ class RowSparseTensor(Tensor):
         if self._dense is None:
             self._dense = self.cotangent.dense()
             if isinstance(self._dense, np.ndarray):
+                self._dense = self._dense.view()  # the memory is used again, and written into
                 self._dense.flags.writeable = False  # optimisers read the rows, not this
         return self._dense
 
@@ -164,7 +170,7 @@ def add_rows_in_place(total: Array, rows: Array, values: Array) -> None:
     if isinstance(total, np.ndarray) and total.dtype.kind == "f" and total.dtype.itemsize > 2:
         width = math.prod(total.shape[1:])
         view = total.reshape(len(total), width)
-        if view.base is total or view is total:
+        if np.may_share_memory(view, total):  # not a copy
             flat = np.ascontiguousarray(rows, dtype=np.int64).reshape(-1)
             _kernel()(view, flat, np.ascontiguousarray(values).reshape(len(flat), width))
             return
