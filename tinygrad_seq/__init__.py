@@ -6,6 +6,7 @@ from tinygrad_seq import nn, ops, optim
 
 from . import data, decode, nn, ops, optim, testing, train
 from .compiler.explain import explain
+from .compiler.fuse import fuse
 from .compiler.scan import scan, unrolled
 from .engine.backend import Backend, backend, register_backend, use_backend
 from .engine.checkpoint import checkpoint
@@ -32,6 +33,7 @@ __all__ = [
     "enable_grad",
     "explain",
     "from_dlpack",
+    "fuse",
     "get_num_threads",
     "grad",
     "is_grad_enabled",

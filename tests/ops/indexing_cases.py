@@ -85,6 +85,10 @@ def _indexing():
     yield case("getitem", [real(3), indices(3)], lambda x, i: x[int(i)], lambda x, i: x[i], "0-d")
 
 
+def _picked(x, columns):
+    return np.array([row[c] for row, c in zip(x, columns, strict=True)])
+
+
 def _rows():
     for op in ("take_rows",):
         for table, where in (
@@ -144,6 +148,14 @@ def _rows():
         lambda g, i: ops.place(g, (3, 2), i.array),
         "repeated",
     )
+    for rows, width in ((5, 4), (1, 1), (0, 3)):
+        yield case("pick", [real(rows, width), indices(width, rows)], _picked)
+        yield case(
+            "place_picked",
+            [real(rows), indices(width, rows)],
+            lambda g, i, n=width: np.eye(n)[i] * g[:, None],
+            lambda g, i, n=width: ops.place_picked(g, i, n),
+        )
     for shape in ((3,), (2, 3), (), (0,)):
         yield case(
             "one_hot",

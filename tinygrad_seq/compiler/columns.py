@@ -64,6 +64,8 @@ class Columns:
             return self._value(v.args[0], offset + v["start"])
         if v.op == "expand":
             return self._value(v.args[0], 0)
+        if v.op == "at_column":
+            return self._put("equal", self._put("column", offset), self._value(v.args[0], 0))
         if v.op == "concat":
             i = max(i for i, o in enumerate(v["offsets"]) if o <= offset)
             return self._value(v.args[i], offset - v["offsets"][i])

@@ -41,11 +41,7 @@ class CompiledScan:
         self.dtype = trace.state[0].dtype
         self.plan = Plan(trace, wanted, self.dtype)
         self.kernel = Kernel(self.plan, self.dtype)
-        backward = self.plan.backward
-        made = [name for name, _ in (*self.kernel.states, *self.kernel.made)]
-        made += self.kernel.inputs + self.kernel.outer
-        made += [name for names in self.kernel.kept.values() for name in names]
-        self.saved = [] if backward is None else sorted(backward.reads.intersection(made))
+        self.saved = self.kernel.saved()
 
     def __call__(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """Return final state and outputs, from inputs, state and outer tensors."""

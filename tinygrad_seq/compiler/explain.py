@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..ops.scan import Step, Tensors, check_inputs
+from .fuse import explained
 from .hoist import Before
 from .program import Program
 from .scan import arranged, check_compilable, check_repeatable, compiled
@@ -23,7 +24,8 @@ _LEAVES = {INPUT: "x", STATE: "s", OUTER: "w", COTANGENT: "g"}
 class Explanation:
     """The stages of a compiled step as text; print it to read them one after the other.
 
-    reason: why the step runs unrolled; None if it is compiled (else the stages are empty)
+    reason: why the step runs unrolled, or the fused function op by op; None if it is compiled
+    (else the stages are empty)
     before: the ops that run before the loop, over all steps at once
     step: the traced ops of a step; derivative: the ops of the backward step
     plan: what is kept, hoisted and deferred, in the forward and in the backward program
@@ -36,34 +38,32 @@ class Explanation:
     derivative: str = ""
     plan: str = ""
     source: str = ""
+    otherwise: str = "The step runs unrolled"
 
     def __str__(self) -> str:
         if self.reason is not None:
-            return f"The step runs unrolled: {self.reason}"
+            return f"{self.otherwise}: {self.reason}"
         parts = ("before", "step", "derivative", "plan", "source")
         return "\n\n".join(f"---- {name} ----\n{getattr(self, name)}" for name in parts)
 
 
-def explain(
-    step: Step, inputs: Tensors, state: Tensors, *, lengths: Any = None, reverse: bool = False
-) -> Explanation:
-    """Return what `scan(step, inputs, state)` compiles the step to, or why it runs unrolled.
+def explain(step: Any, *arguments: Any, lengths: Any = None, reverse: bool = False) -> Explanation:
+    """Return what a step or a fused function is compiled to, or why it is not.
 
-    step, inputs, state, lengths, reverse: as for `scan`; gradients are taken of all that is
-    differentiable
+    explain(step, inputs, state, lengths=, reverse=): as for `scan`
+    explain(fused, *arguments): a function made by `fuse`, as it is called
+    Gradients are taken of all that is differentiable.
     Raises ValueError or TypeError as `scan` does.
     """
-    check_inputs(inputs if isinstance(inputs, tuple) else (inputs,), state)
+    function = getattr(step, "fused", None)
     try:
-        series, states, forms = arranged(inputs, state, lengths)
-        check_compilable(series, states)
-        trace, _ = traced(step, series, states, forms)
-        check_repeatable(trace, traced(step, series, states, forms)[0])
-        wanted = [s.dtype.kind == "f" for s in trace.leaves]
-        if lengths is not None:
-            wanted[len(series) - 1] = False  # their mask
-        op = compiled(trace, wanted, reverse)
+        if function is None:
+            op = _compiled_step(step, *arguments, lengths=lengths, reverse=reverse)
+        else:
+            op = explained(function, arguments)
     except Untraceable as why:
+        if function is not None:
+            return Explanation(str(why), otherwise="The function runs op by op")
         return Explanation(str(why))
     trace, derivative, before = op.trace, op.plan.derivative, op.before
     assert derivative is not None
@@ -75,6 +75,20 @@ def explain(
         _planned(op),
         op.kernel.forward_loop.source.text + "\n\n" + op.kernel.backward_loop.source.text,
     )
+
+
+def _compiled_step(
+    step: Step, inputs: Tensors, state: Tensors, *, lengths: Any, reverse: bool
+) -> CompiledScan:
+    check_inputs(inputs if isinstance(inputs, tuple) else (inputs,), state)
+    series, states, forms = arranged(inputs, state, lengths)
+    check_compilable(series, states)
+    trace, _ = traced(step, series, states, forms)
+    check_repeatable(trace, traced(step, series, states, forms)[0])
+    wanted = [s.dtype.kind == "f" for s in trace.leaves]
+    if lengths is not None:
+        wanted[len(series) - 1] = False  # their mask
+    return compiled(trace, wanted, reverse)
 
 
 def _prepared(before: Before) -> str:
@@ -113,7 +127,7 @@ def _listed(entries: Iterable[Entry], last: Iterable[str]) -> str:
 
 def _results(trace: Trace) -> list[str]:
     return [
-        "next state: " + ", ".join(map(_name, trace.new)),
+        *(["next state: " + ", ".join(map(_name, trace.new))] if trace.new else []),
         "outputs: " + ", ".join(map(_name, trace.outputs)),
     ]
 
@@ -122,7 +136,7 @@ def _gradients(trace: Trace, gradients: Iterable[Symbol | None]) -> list[str]:
     return [f"d{_name(leaf)} = {_name(g)}" for leaf, g in zip(trace.leaves, gradients, strict=True)]
 
 
-def _planned(op: CompiledScan) -> str:
+def _planned(op: Any) -> str:
     plan = op.plan
     kept = ", ".join(f"{b.name} (T, B, {b.width})" for b in plan.kept) or "nothing"
     lines = [f"kept for the backward loop, beside inputs, states and outputs: {kept}"]

@@ -28,7 +28,8 @@ class Value:
     """One expression: an op of ELEMENTWISE, or one of the following.
 
     leaf(kind, index)   const(value)   columns(start, stop) of rows   concat(offsets) of rows
-    expand: a number for each row, repeated in all columns
+    expand: a number for each row, repeated in all columns   at_column: 1 in the column of that
+    number, 0 elsewhere
     row_sum, row_max: of the columns   batch_sum: of the rows   transpose   matmul
     """
 
@@ -174,6 +175,10 @@ class Graph:
             return x
         return self.make("expand", (self.spread(x),), x.rows, width)
 
+    def at_column(self, number: Value, width: int) -> Value:
+        """Return rows of this width that are 1 in the column of that number, and 0 elsewhere."""
+        return self.make("at_column", (number,), True, width)
+
     def spread(self, x: Value) -> Value:
         """Return rows of one column as a number for each row."""
         return self.make("row_sum", (x,), x.rows, 0) if x.width == 1 else x
@@ -185,6 +190,9 @@ class Graph:
         inner = x.args[0] if x.op == "expand" else x
         if inner.width == 0:
             return self.apply("mul", inner, width)
+        one = x.op == "where" and x.args[0].op == "at_column" and x.args[2].is_const(0)
+        if one and x.args[1].width == 0:
+            return x.args[1]
         return self.make("row_sum", (x,), x.rows, 0)
 
     def row_max(self, x: Value) -> Value:

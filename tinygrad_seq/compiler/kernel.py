@@ -166,7 +166,7 @@ class Kernel:
 
     def __init__(self, plan: Plan, dtype: Any) -> None:
         self.plan, self.dtype = plan, np.dtype(dtype)
-        self.batch = plan.trace.state[0].shape[0]
+        self.batch = (*plan.trace.state, *plan.trace.inputs)[0].shape[0]
         self.shapes = [s.shape for _, s in plan.trace.outer]
         self.inputs = [f"x{i}" for i in range(len(plan.trace.inputs))]
         self.leaves = [symbol.shape for symbol in plan.trace.leaves]
@@ -195,6 +195,14 @@ class Kernel:
         """The backward loop, compiled when it is first asked for."""
         assert self.plan.backward is not None
         return Loop(self.plan.backward, self.shapes, self.dtype)
+
+    def saved(self) -> list[str]:
+        """Return the names of the arrays that the forward pass has and the backward pass reads."""
+        if self.plan.backward is None:
+            return []
+        made = {name for name, _ in (*self.states, *self.made)}.union(self.inputs, self.outer)
+        made.update(name for names in self.kept.values() for name in names)
+        return sorted(self.plan.backward.reads & made)
 
     def forward(self, inputs: Any, state: Any, outer: Any) -> tuple[list[Any], Arrays]:
         """Return the final states and the outputs, and the arrays that the backward pass needs.

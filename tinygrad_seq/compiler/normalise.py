@@ -83,7 +83,7 @@ class Normaliser:
             return self.rows(self._operand(s))
         if s.entry not in _KINDS:
             return self.graph.const(0)
-        if s.dtype != self.dtype and s.dtype.kind != "b":
+        if s.dtype != self.dtype and s.dtype.kind not in "biu":
             raise Untraceable(f"an input is {s.dtype}, the state {self.dtype}")
         if len(s.shape) not in (1, 2) or 0 in s.shape or s.shape[0] != self.batch:
             raise Untraceable(f"an input or state is {s.shape}, expected (B, width)")
@@ -96,6 +96,8 @@ class Normaliser:
             if isinstance(x, (bool, int, float)) and np.isfinite(x):
                 return self.graph.const(x)
             raise Untraceable(f"an op has a {type(x).__name__} where a number is expected")
+        if x.symbol.dtype.kind in "iu":  # floats may not hold them; columns of rows they do
+            raise Untraceable(f"an op takes {x.symbol.dtype} beside {self.dtype}")
         if x.value is not None:
             return x.value
         shape, index = x.shape, x.symbol.number
@@ -255,6 +257,24 @@ def _column_range(name: str, shape: tuple[int, ...], index: Any) -> range:
 def _getitem(n: Normaliser, x: Operand, index: Any) -> Value:
     taken = _column_range("getitem", x.shape, index)
     return n.graph.columns(n.rows(x), taken[0], taken[-1] + 1)
+
+
+@rule("pick")
+def _pick(n: Normaliser, x: Operand, columns: Operand) -> Value:
+    g, width = n.graph, x.shape[1]
+    return g.row_sum(g.apply("where", _at_columns(n, columns, width), n.rows(x), 0.0), width)
+
+
+@rule("place_picked")
+def _place_picked(n: Normaliser, g: Operand, columns: Operand, count: int) -> Value:
+    return n.graph.apply("where", _at_columns(n, columns, count), n.rows(g), 0.0)
+
+
+def _at_columns(n: Normaliser, columns: Operand, count: int) -> Value:
+    number, most = columns.value, 2 ** (23 if n.dtype.itemsize == 4 else 31)
+    if number is None or number.width or not number.rows or count > most:
+        raise Untraceable(f"columns {columns.shape} of {count}")  # beyond, floats are not exact
+    return n.graph.at_column(number, count)
 
 
 @rule("place")

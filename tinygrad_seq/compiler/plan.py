@@ -9,7 +9,7 @@ computed again instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from .trace import Symbol, Untraceable
 CHEAP = ELEMENTWISE - {
     "div", "exp", "log", "sqrt", "log1p", "expm1", "erf", "softplus", "sin", "cos", "pow",
 } | {
-    "columns", "concat", "expand", "const", "leaf",
+    "columns", "concat", "expand", "at_column", "const", "leaf",
 }  # fmt: skip
 """What the backward loop computes again where it can: an operation costs less than a read."""
 
@@ -43,7 +43,7 @@ class Plan:
     """
 
     def __init__(self, trace: Trace, wanted: Sequence[bool], dtype: np.dtype[Any]) -> None:
-        batch = trace.state[0].shape[0]
+        batch = (*trace.state, *trace.inputs)[0].shape[0]
         self.trace, self.wanted = trace, list(wanted)
         self.normaliser = n = Normaliser(batch, dtype)
         self.graph: Graph = n.graph
@@ -84,7 +84,8 @@ class Plan:
 
     def _rows(self, s: Symbol, batch: int) -> Value:
         value = self.normaliser.value(s)
-        if s.shape[:1] != (batch,) or len(s.shape) > 2 or value.op == "transpose":
+        flat = len(s.shape) == 1 and value.width  # a vector, not a number for each row
+        if s.shape[:1] != (batch,) or len(s.shape) > 2 or value.op == "transpose" or flat:
             raise Untraceable(f"a state or output is {s.shape}, expected ({batch}, width)")
         return value
 
@@ -143,7 +144,7 @@ class Plan:
         wanted = [g for g in gradients if g is not None]
         needed = {a.number: a for v in ordered(wanted) if v.number not in inside for a in v.args}
         needed.update({g.number: g for g in wanted})
-        sums = self._sums_below(v for k, v in needed.items() if k in inside)
+        sums = self._sums_below([v for k, v in needed.items() if k in inside], known)
         ready, kept = set(known), []
         for v in order:
             from_ready = all(a.number in ready for a in v.args)
@@ -156,16 +157,23 @@ class Plan:
         return kept
 
     @staticmethod
-    def _sums_below(values: Iterable[Value]) -> set[int]:
-        """Return the row sums from which needed numbers (a mean, say) follow: they are kept."""
+    def _sums_below(values: Iterable[Value], known: Container[int]) -> set[int]:
+        """Return the row sums to keep: needed numbers (a mean, say) follow from them, and so do
+        whole rows that are cheap to compute from them and from what is known.
+        """
         below: set[int] = set()
-        stack = [v for v in values if v.width == 0]
-        while stack:
-            v = stack.pop()
-            if v.op in REDUCTIONS:
-                below.add(v.number)
-            else:
-                stack.extend(a for a in v.args if a.width == 0)
+        for value in values:
+            sums: set[int] = set()
+            stack, cheap = [value], True
+            while stack and cheap:
+                v = stack.pop()
+                if v.op in REDUCTIONS:
+                    sums.add(v.number)
+                elif v.number not in known:
+                    cheap = v.width == 0 or v.op in CHEAP
+                    stack.extend(a for a in v.args if value.width or a.width == 0)
+            if cheap:
+                below |= sums
         return below
 
     # ---- backwards -------------------------------------------------------------------------------

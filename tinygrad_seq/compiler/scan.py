@@ -85,17 +85,17 @@ def scan(
         except Unsuitable:
             return ops.scan(step, inputs, state, lengths=lengths, reverse=reverse)
         except Untraceable as why:
-            _note(step, str(why))
+            note("scan: the step %s runs unrolled: %s", step, str(why))
     return ops.scan(step, inputs, state, lengths=lengths, reverse=reverse)
 
 
-def _note(step: Any, why: str) -> None:
-    """Nothing; says once for each step why it runs unrolled."""
+def note(text: str, step: Any, why: str) -> None:
+    """Nothing; says once for each step (or function) why it is not compiled."""
     code = getattr(getattr(step, "__func__", step), "__code__", None)
     name = step_name(step)
     if (name, code) not in _noted:
         _noted.add((name, code))
-        _log.warning("scan: the step %s runs unrolled: %s", name, why)
+        _log.warning(text, name, why)
 
 
 def run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tuple[Any, Any]:
@@ -141,12 +141,12 @@ def op_of(
     outer = [t for t, _ in trace.outer]
     recording = modes.is_grad_enabled()
     wanted = tuple([recording and t.place is not None for t in (*series, *states, *outer)])
-    compiled = (trace.key, wanted, reverse)
-    op = _compiled.get(compiled)
-    if op is None:
-        op = _compile(compiled, trace, lambda: traced(step, series, states, forms)[0])
-    if isinstance(op, Untraceable):
-        raise op
+    op = remembered(
+        (trace.key, wanted, reverse),
+        trace,
+        lambda: traced(step, series, states, forms)[0],
+        lambda: compiled(trace, wanted, reverse),
+    )
     if key is None or not _remember(key, tensors, op, outer, several_outputs):
         return op, outer, several_outputs, False
     return op, [tensors[i] for i in _known[key][1]], several_outputs, True
@@ -211,16 +211,24 @@ def check_compilable(series: list[Any], states: list[Any]) -> None:
         raise Unsuitable("there is no batch")
 
 
-def _compile(key: Any, trace: Trace, again: Any) -> Any:
-    """Return the op for a trace seen for the first time, or why there is none; remembers it."""
-    try:
-        check_repeatable(trace, again())
-        op: Any = compiled(trace, key[1], key[2])
-    except Untraceable as why:
-        op = why.with_traceback(None)
-    if len(_compiled) >= 512:
-        _compiled.clear()
-    _compiled[key] = op
+def remembered(key: Any, trace: Trace, again: Any, make: Any) -> Any:
+    """Return the op of a trace, which `make()` makes when the trace is seen for the first time.
+
+    again: traces anew, to see that the same comes out
+    Raises Untraceable, each time, where there is none.
+    """
+    op = _compiled.get(key)
+    if op is None:
+        try:
+            check_repeatable(trace, again())
+            op = make()
+        except Untraceable as why:
+            op = why.with_traceback(None)
+        if len(_compiled) >= 512:
+            _compiled.clear()
+        _compiled[key] = op
+    if isinstance(op, Untraceable):
+        raise op
     return op
 
 

@@ -128,7 +128,7 @@ class Schedule:
         if v.number in self.stores:
             return 0
         seen.add(v.number)
-        free = v.op in ("columns", "concat", "expand") or v.width == 0
+        free = v.op in ("columns", "concat", "expand", "at_column") or v.width == 0
         own = 0 if free else 1 if v.op in CHEAP - {"tanh", "sigmoid"} else 20
         return own + sum(self._cost(a, seen) for a in v.args)
 

@@ -124,7 +124,7 @@ def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -
         except Exception as error:  # whatever the step makes of symbols: the loop will tell
             raise Untraceable(f"{type(error).__name__}: {error}") from error
         result = check_result(step, result, taken, tracer.made_by)
-        (new, _), (outputs, several_outputs) = map(_parts, result)
+        (new, _), (outputs, several_outputs) = map(results_of, result)
         if mask is not None:
             if any(t.ndim != 2 for t in (*new, *outputs)):
                 raise Untraceable("with lengths, states and outputs have to be (B, width)")
@@ -136,7 +136,8 @@ def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -
     return Trace(tracer, inputs, before, new, outputs), several_outputs
 
 
-def _parts(value: Any) -> tuple[list[Any], bool]:
+def results_of(value: Any) -> tuple[list[Any], bool]:
+    """Return what a function returned as a list, and whether it was a tuple."""
     parts = list(value) if isinstance(value, tuple) else [value]
     if not parts or not all(isinstance(p, Tensor) for p in parts):
         raise Untraceable("it returns something else than Tensors or tuples of them")

@@ -97,6 +97,13 @@ class Vectors:
         current_rounding = ir.Constant(I32, 4)
         return self.call(name, self.type, [x, n, x, every, current_rounding])
 
+    def counted(self, j: Value, first: int) -> Value:
+        """first + j, first + j + 1, ... as floats; j an int64."""
+        start = self.splat(self.builder.trunc(j, I32))
+        kind = ir.VectorType(I32, self.lanes)
+        ramp = ir.Constant(kind, list(range(first, first + self.lanes)))
+        return self.builder.sitofp(self.builder.add(start, ramp), self.type)
+
     # ---- memory ----------------------------------------------------------------------------------
 
     def at(self, base: Value, j: Value) -> Value:
@@ -203,7 +210,7 @@ class _Columns:
         """Positions of what is the same in every column."""
         found: list[int] = []
         for i, (name, *operands) in enumerate(self.code):
-            own = name not in ("load", "store", "accumulate", *REDUCTIONS)
+            own = name not in ("load", "store", "accumulate", "column", *REDUCTIONS)
             if name in ("scalar", "const") or (own and all(a in found for a in operands)):
                 found.append(i)
         return found
@@ -218,6 +225,8 @@ class _Columns:
             known[i] = vectors.splat(self.scalars[operands[0]])
         elif name == "const":
             known[i] = vectors.constant(operands[0])
+        elif name == "column":
+            known[i] = vectors.counted(j, operands[0])
         elif name in ("store", "accumulate"):
             pointer = vectors.at(self.pointers[operands[0]], j)
             value = known[operands[1]]
@@ -238,6 +247,7 @@ def column_loop(dtype: str, code: Sequence[tuple[Any, ...]], width: int = BYTES)
     """Return an intrinsic (pointers, scalars, n) -> sums that runs the code on n columns.
 
     An instruction refers to earlier ones by position: ("load", p) ("scalar", s) ("const", x)
+    ("column", k), the column's number plus k,
     (function, i, ...) ("store", p, i) ("accumulate", p, i) ("sum", r, i) ("max", r, i), with p, s
     and r positions in pointers (addresses), scalars and sums; what several instructions sum to one
     r is added up. Functions are those of `functions.FUNCTIONS`.

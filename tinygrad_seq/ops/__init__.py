@@ -51,7 +51,7 @@ from .elementwise import (
     to_backend,
     where,
 )
-from .indexing import getitem, masked_fill, one_hot, place
+from .indexing import getitem, masked_fill, one_hot, pick, place, place_picked
 from .linalg import einsum, linear, matmul, outer
 from .losses import (
     binary_cross_entropy_with_logits,
@@ -177,7 +177,9 @@ __all__ = [
     "outer",
     "pad",
     "pairwise_distance",
+    "pick",
     "place",
+    "place_picked",
     "pow",
     "relu",
     "reshape",

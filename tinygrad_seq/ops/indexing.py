@@ -95,6 +95,36 @@ def masked_fill(x: Tensor, mask: Array, value: float) -> Tensor:
     return where(mask, value, x)
 
 
+@primitive(x=lambda g, x_shape, columns: place_picked(g, columns, x_shape[1]))
+def pick(x: Array, columns: Array) -> Array:
+    """x[n, columns[n]]: one element of each row.
+
+    x (N, C)   columns (N,), integers from 0 to C - 1   ->   (N,)
+    Raises TypeError unless integers, IndexError if one is out of range.
+    """
+    _check_columns("pick", x.shape[:1], columns, x.shape[1])
+    return x[xp(columns).arange(len(columns)), columns]
+
+
+@primitive(g=lambda g, columns: pick(g, columns))
+def place_picked(g: Array, columns: Array, count: int) -> Array:
+    """Rows of `count` zeros with g[n] in column columns[n]: the adjoint of pick.
+
+    g (N,)   columns (N,), integers from 0 to count - 1   ->   (N, count)
+    Raises TypeError unless integers, IndexError if one is out of range.
+    """
+    _check_columns("place_picked", g.shape, columns, count)
+    total = xp(g).zeros((len(columns), count), g.dtype)
+    total[xp(columns).arange(len(columns)), columns] = g
+    return total
+
+
+def _check_columns(name: str, rows: tuple[int, ...], columns: Array, count: int) -> None:
+    check_indices(name, columns, count)
+    if columns.shape != rows:
+        raise ValueError(f"{name}: columns are {columns.shape}, expected {rows}, one a row")
+
+
 @primitive()
 def _one_hot(indices: Array, num_classes: int, dtype: Any) -> Array:
     check_indices("one_hot", indices, num_classes)

@@ -12,15 +12,15 @@ from ..engine.primitive import fused
 from ..engine.tensor import Tensor, tensor_at
 from .activations import softplus
 from .elementwise import abs, where
-from .indexing import check_indices, getitem
+from .indexing import check_indices, getitem, pick
 from .reductions import log_softmax, mean, sum
+from .region import region
 from .shape import reshape, transpose
 
 
-def _cross_entropy_rows(x: Any, targets: Array) -> Any:
+def _cross_entropy_rows(x: Any, targets: Any) -> Any:
     """-log softmax(x)[targets], row by row, in ops: the definition."""
-    log_probabilities = log_softmax(x, -1)
-    return -getitem(log_probabilities, (xp(targets).arange(len(targets)), targets))
+    return -pick(log_softmax(x, -1), targets)
 
 
 def _cross_entropy_rows_vjp(g: Array, x: Array, targets: Array) -> tuple[Array]:
@@ -41,6 +41,9 @@ def cross_entropy_rows(x: Array, targets: Array) -> Array:
     top = x.max(axis=1)
     log_total = xp(x).log(xp(x).exp(x - top[:, None]).sum(axis=1)) + top
     return log_total - x[xp(x).arange(len(targets)), targets]
+
+
+_fast_rows = region(_cross_entropy_rows, otherwise=cross_entropy_rows)
 
 
 def reduced(losses: Tensor, reduction: str, total_weight: Any = None) -> Tensor:
@@ -125,7 +128,7 @@ def cross_entropy(
     scale = counted.astype(x.dtype)
     if class_weights is not None:
         scale = scale * class_weights[flat]
-    losses = cross_entropy_rows(rows, _constant(flat))
+    losses = _fast_rows(rows, _constant(flat))
     losses = where(_constant(counted), losses, 0.0) * _constant(scale)
     if label_smoothing > 0:
         even = _smooth_rows(rows, class_weights) * _constant(counted.astype(x.dtype))

@@ -9,6 +9,7 @@ from ..engine.random import Generator, chosen
 from ..engine.tensor import Tensor, tensor_at
 from .elementwise import mul, sqrt
 from .reductions import mean
+from .region import region
 
 
 def layer_norm(
@@ -26,10 +27,18 @@ def layer_norm(
     if tuple(x.shape[-len(normalized_shape) :]) != tuple(normalized_shape):
         raise ValueError(f"layer_norm: x is {x.shape}, expected (..., *{normalized_shape})")
     axes = tuple(range(-len(normalized_shape), 0))
+    normalise = _normalised if len(axes) == 1 else _normalise
+    return normalise(x, axes, weight, bias, float(eps))
+
+
+def _normalise(x: Tensor, axes: tuple[int, ...], weight: Any, bias: Any, eps: float) -> Tensor:
     centred = x - mean(x, axes, keepdims=True)
     out = centred * (1 / sqrt(mean(centred * centred, axes, keepdims=True) + eps))
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
+
+
+_normalised = region(_normalise)
 
 
 def dropout(

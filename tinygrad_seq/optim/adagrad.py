@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .._check import Check, flag, not_negative
-from ..engine.backend import Array, xp
-from .optimizer import Optimizer, Options, Params, Slots, descent
+from ..ops import sqrt
+from .optimizer import Flags, Numbers, Optimizer, Options, Params, Slots, descent
 
 
 class Adagrad(Optimizer):
@@ -58,16 +58,13 @@ class Adagrad(Optimizer):
         """Return {"sum": initial_accumulator_value}."""
         return {"sum": options["initial_accumulator_value"]}
 
-    def rule(self, w: Array, g: Array, slots: Slots, step: int, options: Options) -> None:
-        """Nothing; the update in the class's docstring, in place."""
-        f = xp(w)
-        s = slots["sum"]
-        d = descent(w, g, options)
-        scratch = f.empty_like(w)
-        f.multiply(d, d, out=scratch)
-        s += scratch
-        f.sqrt(s, out=scratch)
-        scratch += options["eps"]
-        f.divide(d, scratch, out=scratch)
-        scratch *= options["lr"] / (1 + (step - 1) * options["lr_decay"])
-        w -= scratch
+    def numbers(self, step: int, options: Options) -> Numbers:
+        """Return the rate at this step, and the other options."""
+        rate = options["lr"] / (1 + (step - 1) * options["lr_decay"])
+        return {"rate": rate, "eps": options["eps"], "weight_decay": options["weight_decay"]}
+
+    def rule(self, w: Any, g: Any, slots: Slots, n: Numbers, on: Flags) -> tuple[Any, Slots]:
+        """Return what the class's docstring says."""
+        d = descent(w, g, n, on)
+        s = slots["sum"] + d * d
+        return w - n["rate"] * (d / (sqrt(s) + n["eps"])), {"sum": s}

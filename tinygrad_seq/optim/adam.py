@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .._check import Check, flag, not_negative, pair_below_one
-from ..engine.backend import Array, xp
-from .optimizer import Optimizer, Options, Params, Slots, descent
+from ..ops import maximum, sqrt
+from .optimizer import Flags, Numbers, Optimizer, Options, Params, Slots, descent
 
 
 class Adam(Optimizer):
@@ -65,31 +65,32 @@ class Adam(Optimizer):
         """Return the options with eps / √(1 - β2^step) in place of eps, as SparseAdam has it."""
         return {**options, "eps": options["eps"] / math.sqrt(1 - options["betas"][1] ** step)}
 
-    def rule(self, w: Array, g: Array, slots: Slots, step: int, options: Options) -> None:
-        """Nothing; the update in the class's docstring, in place."""
-        f = xp(w)
+    def numbers(self, step: int, options: Options) -> Numbers:
+        """Return β2, 1 - β1, 1 - β2, lr / c1, √c2 and what the other options come to."""
         beta1, beta2 = options["betas"]
-        m, v = slots["exp_avg"], slots["exp_avg_sq"]
-        d = self._decayed(w, g, options)
-        scratch = f.empty_like(w)
-        f.subtract(d, m, out=scratch)
-        scratch *= 1 - beta1
-        m += scratch
-        f.multiply(d, d, out=scratch)
-        scratch *= 1 - beta2
-        v *= beta2
-        v += scratch
-        if options["amsgrad"]:
-            v = f.maximum(slots["max_exp_avg_sq"], v, out=slots["max_exp_avg_sq"])
-        f.sqrt(v, out=scratch)
-        scratch /= math.sqrt(1 - beta2**step)
-        scratch += options["eps"]
-        f.divide(m, scratch, out=scratch)
-        scratch *= options["lr"] / (1 - beta1**step)
-        w -= scratch
+        return {
+            "beta2": beta2,
+            "gain1": 1 - beta1,
+            "gain2": 1 - beta2,
+            "rate": options["lr"] / (1 - beta1**step),
+            "root": math.sqrt(1 - beta2**step),
+            "eps": options["eps"],
+            "weight_decay": options["weight_decay"],
+            "kept": 1 - options["lr"] * options["weight_decay"],
+        }
 
-    def _decayed(self, w: Array, g: Array, options: Options) -> Array:
-        return descent(w, g, options)
+    def rule(self, w: Any, g: Any, slots: Slots, n: Numbers, on: Flags) -> tuple[Any, Slots]:
+        """Return what the class's docstring says."""
+        w, d = self._decayed(w, g, n, on)
+        m = slots["exp_avg"] + n["gain1"] * (d - slots["exp_avg"])
+        v = n["beta2"] * slots["exp_avg_sq"] + n["gain2"] * (d * d)
+        after, largest = {"exp_avg": m, "exp_avg_sq": v}, v
+        if on["amsgrad"]:
+            largest = after["max_exp_avg_sq"] = maximum(slots["max_exp_avg_sq"], v)
+        return w - n["rate"] * (m / (sqrt(largest) / n["root"] + n["eps"])), after
+
+    def _decayed(self, w: Any, g: Any, n: Numbers, on: Flags) -> tuple[Any, Any]:
+        return w, descent(w, g, n, on)
 
 
 class AdamW(Adam):
@@ -115,6 +116,5 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize)
 
-    def _decayed(self, w: Array, g: Array, options: Options) -> Array:
-        w *= 1 - options["lr"] * options["weight_decay"]
-        return -g if options["maximize"] else g
+    def _decayed(self, w: Any, g: Any, n: Numbers, on: Flags) -> tuple[Any, Any]:
+        return n["kept"] * w, -g if on["maximize"] else g

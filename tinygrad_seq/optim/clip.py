@@ -6,9 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from .. import _check
+from ..compiler.arrays import one_pass, sum_of_squares
 from ..engine.backend import Array, as_array, xp
 from ..engine.tensor import Tensor, tensor_at
+from ..machine.memory import memory
 from ..ops.rows import RowSparse, RowSparseTensor
 
 
@@ -21,8 +25,8 @@ def clip_grad_norm_(
     """Return the norm of all gradients together, as it was before they are scaled down.
 
     parameters: those whose `.grad` is None are left out; one given twice counts once
-    norm = (Σ |g|^norm_type)^(1 / norm_type), or max |g| for inf;  powers of |g| / max |g|, summed
-    in float64, so that nothing overflows on the way
+    norm = (Σ |g|^norm_type)^(1 / norm_type), or max |g| for inf;  where squares would be out of
+    range, and for powers other than 2, of |g| / max |g|, summed in float64
     g = g·min(1, max_norm / (norm + 1e-6)), in new arrays; row-sparse gradients stay row-sparse
     Raises FloatingPointError naming the parameters whose gradients are not finite, and then changes
     nothing; without error_if_nonfinite it changes nothing and returns that norm. Raises ValueError
@@ -44,7 +48,7 @@ def clip_grad_norm_(
     factor = limit / (total + 1e-6)
     if factor < 1:
         for gradient in found:
-            gradient.replace(gradient.values * factor)
+            gradient.replace(_scaled(gradient.values, factor))
     return total
 
 
@@ -101,8 +105,33 @@ def _gradients(who: str, parameters: Tensor | Iterable[Tensor]) -> list[_Gradien
     return list(found.values())
 
 
+def _scaled(array: Array, factor: float) -> Array:
+    """Return a new array, `factor` times as large."""
+    if not isinstance(array, np.ndarray):
+        return array * factor
+    out = memory(array.shape, array.dtype)
+    one_pass("scaled", lambda x, factor: (x * factor,), [array], [factor], [out])
+    return out
+
+
 def _norms(arrays: Sequence[Array], power: float) -> list[float]:
     """Return the norm of each array, infinite or NaN where an element is."""
+    if power == 2.0 and all(isinstance(a, np.ndarray) for a in arrays):
+        return [_norm(a) for a in arrays]
+    return _careful_norms(arrays, power)
+
+
+def _norm(array: np.ndarray) -> float:
+    """Return the norm by one pass over the array; by two where squares may be out of range."""
+    with np.errstate(all="ignore"):
+        total = sum_of_squares(array)
+    least = float(np.finfo(array.dtype).tiny) ** 0.5
+    if math.isfinite(total) and total > least:
+        return math.sqrt(total)
+    return _careful_norms([array], 2.0)[0]
+
+
+def _careful_norms(arrays: Sequence[Array], power: float) -> list[float]:
     # All is computed on the device before the first number is waited for.
     most = [abs(a).max() if a.size else 0.0 for a in arrays]
     largest = [float(number) for number in most]

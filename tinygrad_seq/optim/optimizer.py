@@ -1,8 +1,9 @@
 """Optimizer: parameter groups, the state of each parameter, and how one rule updates all or rows.
 
 An optimiser is a table of its options, the arrays that it keeps for each parameter, and one rule
-that changes a parameter and those arrays in place. The rule works element by element, so the same
-function serves a whole array, a block of one, or the rows that a row-sparse gradient touches.
+that makes the next parameter and arrays of these and a gradient. The rule works element by element:
+the same function serves a whole array and the rows that a row-sparse gradient touches, and a kernel
+made of it goes over parameter, gradient and arrays once, in place.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 from .. import _check
+from ..compiler.arrays import one_pass
 from ..engine.backend import Array, backend_of, xp
 from ..engine.tensor import Tensor
 from ..engine.writes import written
 from ..ops.rows import RowSparseTensor
-from ._blocks import blocks
 from ._state import read_groups, read_states
 
 Options: TypeAlias = dict[str, Any]
-Slots: TypeAlias = dict[str, Array]
+Slots: TypeAlias = dict[str, Any]
+Numbers: TypeAlias = dict[str, float]
+Flags: TypeAlias = dict[str, bool]
 Params: TypeAlias = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
 class Optimizer(ABC):
-    """Base of the optimisers: a subclass gives `checks`, `slot_names`, `slots` and `rule`.
+    """Base of the optimisers; a subclass gives `checks`, `slot_names`, `slots`, `numbers`, `rule`.
 
     params: Tensors, or mappings with their Tensors under "params" and options of their own
     defaults: every option of the groups that do not set it
@@ -72,10 +75,16 @@ class Optimizer(ABC):
         """Return the arrays to keep for a parameter: name and the number that fills it at first."""
 
     @abstractmethod
-    def rule(self, w: Array, g: Array, slots: Slots, step: int, options: Options) -> None:
-        """Nothing; updates `w` and the slots, in place, by the gradient g, which stays as it is.
+    def numbers(self, step: int, options: Options) -> Numbers:
+        """Return the numbers that the rule computes with. step: 1 at the parameter's first."""
 
-        w, g, each slot: arrays of one shape, elementwise   step: 1 at the parameter's first
+    @abstractmethod
+    def rule(self, w: Any, g: Any, slots: Slots, n: Numbers, on: Flags) -> tuple[Any, Slots]:
+        """Return the parameter and the slots after a step, by the gradient g, elementwise.
+
+        w, g, each slot: of one shape   n: from `numbers`
+        on: for each option whether it is other than 0 or False; all else that the rule may depend
+        on is in n, so that one kernel serves whatever the options are
         """
 
     def checked(self, options: Mapping[str, Any]) -> Options:
@@ -244,26 +253,34 @@ class Optimizer(ABC):
         if isinstance(grad, RowSparseTensor):
             rows, g = grad.coalesced()
             w, own = p.array[rows], {name: slot[rows] for name, slot in slots.items()}
-            self.rule(w, g, own, step, self.row_options(options, step))
+            self._apply(w, g, own, step, self.row_options(options, step))
             p.array[rows] = w
             for name, slot in slots.items():
                 slot[rows] = own[name]
         else:
-            for w, g, *parts in blocks(p.array, grad.array, *slots.values()):
-                self.rule(w, g, dict(zip(slots, parts, strict=True)), step, options)
+            self._apply(p.array, grad.array, slots, step, options)
         written(p.array)
 
+    def _apply(self, w: Array, g: Array, slots: Slots, step: int, options: Options) -> None:
+        """Nothing; does a step of the rule, in place, by a kernel where there is one."""
+        numbers = self.numbers(step, options)
+        names, on = list(slots), {name: bool(value) for name, value in options.items()}
 
-def descent(w: Array, g: Array, options: Options) -> Array:
-    """Return the direction to go against: ±g + weight_decay·w, minus where `maximize`.
+        def update(w: Any, g: Any, *rest: Any) -> tuple[Any, ...]:
+            before = dict(zip(names, rest, strict=False))
+            n = dict(zip(numbers, rest[len(names) :], strict=True))
+            w, after = self.rule(w, g, before, n, on)
+            return (w, *[after[name] for name in names])
 
-    Returns g itself where nothing is to be done: the caller must not write into it.
-    """
-    if options["maximize"]:
+        key = (type(self), *on.items())
+        one_pass(key, update, (w, g, *slots.values()), [*numbers.values()], (w, *slots.values()))
+
+
+def descent(w: Any, g: Any, n: Numbers, on: Flags) -> Any:
+    """Return the direction to go against: ±g + weight_decay·w, minus where `maximize`."""
+    if on["maximize"]:
         g = -g
-    if options["weight_decay"]:
-        g = g + options["weight_decay"] * w
-    return g
+    return g + n["weight_decay"] * w if on["weight_decay"] else g
 
 
 def _describe(backend: Any, dtype: Any, shape: tuple[int, ...]) -> str:

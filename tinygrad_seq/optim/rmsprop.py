@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .._check import Check, flag, fraction, not_negative
-from ..engine.backend import Array, xp
-from .optimizer import Optimizer, Options, Params, Slots, descent
+from ..ops import maximum, sqrt
+from .optimizer import Flags, Numbers, Optimizer, Options, Params, Slots, descent
 
 
 class RMSprop(Optimizer):
@@ -68,34 +68,21 @@ class RMSprop(Optimizer):
             kept["momentum_buffer"] = 0.0
         return kept
 
-    def rule(self, w: Array, g: Array, slots: Slots, step: int, options: Options) -> None:
-        """Nothing; the update in the class's docstring, in place."""
-        f = xp(w)
-        alpha, v = options["alpha"], slots["square_avg"]
-        d = descent(w, g, options)
-        scratch = f.empty_like(w)
-        f.multiply(d, d, out=scratch)
-        scratch *= 1 - alpha
-        v *= alpha
-        v += scratch
-        if options["centered"]:
-            a = slots["grad_avg"]
-            f.subtract(d, a, out=scratch)
-            scratch *= 1 - alpha
-            a += scratch
-            f.multiply(a, a, out=scratch)
-            f.subtract(v, scratch, out=scratch)
-            f.maximum(scratch, 0.0, out=scratch)
-            f.sqrt(scratch, out=scratch)
-        else:
-            f.sqrt(v, out=scratch)
-        scratch += options["eps"]
-        f.divide(d, scratch, out=scratch)
-        if options["momentum"]:
-            b = slots["momentum_buffer"]
-            b *= options["momentum"]
-            b += scratch
-            f.multiply(b, options["lr"], out=scratch)
-        else:
-            scratch *= options["lr"]
-        w -= scratch
+    def numbers(self, step: int, options: Options) -> Numbers:
+        """Return the options, and 1 - alpha."""
+        names = ("lr", "alpha", "eps", "weight_decay", "momentum")
+        return {**{name: options[name] for name in names}, "gain": 1 - options["alpha"]}
+
+    def rule(self, w: Any, g: Any, slots: Slots, n: Numbers, on: Flags) -> tuple[Any, Slots]:
+        """Return what the class's docstring says."""
+        d = descent(w, g, n, on)
+        v = n["alpha"] * slots["square_avg"] + n["gain"] * (d * d)
+        after, variance = {"square_avg": v}, v
+        if on["centered"]:
+            a = slots["grad_avg"] + n["gain"] * (d - slots["grad_avg"])
+            after["grad_avg"], variance = a, maximum(v - a * a, 0.0)
+        change = d / (sqrt(variance) + n["eps"])
+        if on["momentum"]:
+            change = n["momentum"] * slots["momentum_buffer"] + change
+            after["momentum_buffer"] = change
+        return w - n["lr"] * change, after

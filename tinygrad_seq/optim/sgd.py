@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from .._check import Check, flag, not_negative, real
-from ..engine.backend import Array
-from .optimizer import Optimizer, Options, Params, Slots, descent
+from .optimizer import Flags, Numbers, Optimizer, Options, Params, Slots, descent
 
 
 class SGD(Optimizer):
@@ -71,13 +70,17 @@ class SGD(Optimizer):
         """Return {"momentum_buffer": 0} where there is momentum."""
         return {"momentum_buffer": 0.0} if options["momentum"] else {}
 
-    def rule(self, w: Array, g: Array, slots: Slots, step: int, options: Options) -> None:
-        """Nothing; the update in the class's docstring, in place."""
-        d = descent(w, g, options)
-        momentum = options["momentum"]
-        if momentum:
-            b = slots["momentum_buffer"]
-            b *= momentum
-            b += d if step == 1 or not options["dampening"] else (1 - options["dampening"]) * d
-            d = d + momentum * b if options["nesterov"] else b
-        w -= options["lr"] * d
+    def numbers(self, step: int, options: Options) -> Numbers:
+        """Return the options, and the share of d in b: all of it at first."""
+        share = 1.0 if step == 1 else 1.0 - options["dampening"]
+        names = ("lr", "momentum", "weight_decay")
+        return {**{name: options[name] for name in names}, "share": share}
+
+    def rule(self, w: Any, g: Any, slots: Slots, n: Numbers, on: Flags) -> tuple[Any, Slots]:
+        """Return what the class's docstring says."""
+        d = descent(w, g, n, on)
+        if not on["momentum"]:
+            return w - n["lr"] * d, {}
+        b = n["momentum"] * slots["momentum_buffer"] + n["share"] * d
+        d = d + n["momentum"] * b if on["nesterov"] else b
+        return w - n["lr"] * d, {"momentum_buffer": b}

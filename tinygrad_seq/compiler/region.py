@@ -1,0 +1,82 @@
+"""A compiled function of rows in the graph: one node, a step that has neither time nor state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import writes
+from ..engine.graph import Node, Place
+from ..engine.modes import is_grad_enabled
+from ..engine.primitive import pull_through
+from ..engine.tensor import Tensor, tensor_at
+from ..ops.shape import reshape
+from .kernel import Kernel
+from .plan import Plan
+from .step import Trace
+
+
+class CompiledRegion:
+    """The op of one traced function of rows (N, width); its kernels are those of a single step.
+
+    A node keeps the arrays of the leaves (rows, then outer tensors), then `saved` ones.
+    """
+
+    name = "fused"
+    before = None
+
+    def __init__(self, trace: Trace, wanted: Sequence[bool], dtype: np.dtype[Any]) -> None:
+        trace.forget()
+        self.trace = trace
+        self.plan = Plan(trace, wanted, dtype)
+        self.kernel = Kernel(self.plan, dtype)
+        self.saved = self.kernel.saved()
+
+    def __call__(self, leaves: Sequence[Tensor], lead: tuple[int, ...]) -> list[Tensor]:
+        """Return the outputs (*lead, ...), from rows (*lead, ...) and outer tensors."""
+        arrays = [t.array for t in leaves]
+        count = len(self.trace.inputs)
+        rows = [a.reshape(1, *s.shape) for a, s in zip(arrays, self.trace.inputs, strict=False)]
+        outs, memory = self.kernel.forward(rows, [], arrays[count:])
+        outs = [o.reshape(*lead, *o.shape[2:]) for o in outs]
+        node = None
+        if self.plan.backward is not None and is_grad_enabled():
+            kept = (*arrays, *[memory[name] for name in self.saved])
+            shapes = tuple([o.shape for o in outs])
+            node = Node(self, [t.place for t in leaves], kept, None, shapes, True)
+            if writes.loans:
+                node.seals = writes.seal(kept)
+        return [tensor_at(o, None if node is None else (node, i)) for i, o in enumerate(outs)]
+
+    def pull(
+        self, node: Node, g: Any, wanted: set[Node] | None, create_graph: bool
+    ) -> list[tuple[Place, Any]]:
+        """Return (place, cotangent) of the leaves that are wanted (None: all)."""
+        kept: Any = node.kept
+        count = len(node.parents)
+        if create_graph:
+            leaves = [
+                a if place is None else tensor_at(a, place)
+                for a, place in zip(kept[:count], node.parents, strict=True)
+            ]
+            lead = node.shapes[0][: len(node.shapes[0]) + 1 - len(self.trace.outputs[0].shape)]
+            return pull_through(lambda *xs: self.definition(lead, xs), leaves, node, g, True)
+        memory = dict(zip(self.kernel.outer, kept[len(self.trace.inputs) : count], strict=True))
+        memory.update(zip(self.saved, kept[count:], strict=True))
+        outputs = self.trace.outputs
+        cotangents = [part.reshape(1, *s.shape) for part, s in zip(g, outputs, strict=True)]
+        found = self.kernel.backward(memory, cotangents)
+        return [
+            (place, gx if gx.shape == a.shape else gx.reshape(a.shape))
+            for place, gx, a in zip(node.parents, found, kept, strict=False)
+            if place is not None and gx is not None and (wanted is None or place[0] in wanted)
+        ]
+
+    def definition(self, lead: tuple[int, ...], leaves: Sequence[Any]) -> tuple[Any, ...]:
+        """Return what the kernel computes by the trace's ops, on rows (*lead, ...)."""
+        tensors = [t if isinstance(t, Tensor) else tensor_at(t, None) for t in leaves]
+        for i, symbol in enumerate(self.trace.inputs):
+            tensors[i] = reshape(tensors[i], symbol.shape)
+        return tuple([reshape(out, (*lead, *out.shape[1:])) for out in self.trace.replay(tensors)])
