@@ -5,12 +5,15 @@ from .history import History
 from .metrics import bits, perplexity
 from .program import (
     count,
+    fit,
+    model_path,
     parse_options,
     positive,
     probability,
     program_parser,
     run_program,
 )
+from .saved import load_model, save_model
 from .trainer import Trainer
 
 __all__ = [
@@ -18,11 +21,15 @@ __all__ = [
     "Trainer",
     "bits",
     "count",
+    "fit",
+    "load_model",
     "metrics",
+    "model_path",
     "parse_options",
     "perplexity",
     "positive",
     "probability",
     "program_parser",
     "run_program",
+    "save_model",
 ]

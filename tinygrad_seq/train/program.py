@@ -7,9 +7,14 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..engine.backend import use_backend
 from ..engine.random import manual_seed
+from ..engine.tensor import Tensor
+from ..nn.module import Module
+from ..optim import AdamW, WarmupCosine
+from .trainer import Batches, Trainer
 
 
 def count(text: str) -> int:
@@ -77,6 +82,44 @@ def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
         use_backend(options.backend)
     manual_seed(options.seed)
     return options
+
+
+def fit(
+    model: Module,
+    loss: Callable[[Any, Any], tuple[Tensor, Any]],
+    batches: Batches,
+    validate: Callable[[], float],
+    options: argparse.Namespace,
+    *,
+    weight_decay: float = 0.0,
+) -> Trainer:
+    """Return the Trainer after training as the common options say; the model is at its best.
+
+    AdamW, the rate warmed up over at most 200 batches and then lowered along a cosine.
+    loss, batches, validate: as Trainer takes them
+    Raises ValueError for a folder whose checkpoint is of another training, FloatingPointError for
+    a loss that is not finite.
+    """
+    optimizer = AdamW(model.parameters(), lr=options.lr, weight_decay=weight_decay)
+    total = options.epochs * len(batches)
+    cosine = WarmupCosine(optimizer, min(200, total // 10), total)
+    trainer = Trainer(
+        model, optimizer, loss, batches, validate=validate, batch_schedule=cosine,
+        clip=options.clip, folder=options.folder, patience=options.patience,
+        checkpoint_every=options.checkpoint_every,
+    )  # fmt: skip
+    if options.resume and trainer.resume():
+        print(f"resumed after epoch {trainer.epoch}, batch {trainer.count}")
+    history = trainer.fit(options.epochs)
+    trainer.restore_best()
+    model.eval()
+    print(f"trained for {sum(row['seconds'] for row in history.rows):.0f} s")
+    return trainer
+
+
+def model_path(options: argparse.Namespace) -> Path:
+    """Return where the trained model is to be saved: --save, or in the folder."""
+    return Path(options.save or Path(options.folder) / "model.safetensors")
 
 
 def run_program(main: Callable[[], None]) -> None:

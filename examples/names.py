@@ -1,0 +1,150 @@
+"""Names, letter by letter: one start, then a whole sequence (one-to-many).
+
+    python examples/names.py                                   made-up names, half a minute
+    python examples/names.py --data FOLDER --save MODEL        train.txt, val.txt: a name a line
+    python examples/names.py --load MODEL --evaluate FILE      score other names
+    python examples/names.py --load MODEL --samples 20
+
+P(name) = Π P(x_t | x_1 ... x_t-1), the last symbol being the end; the end symbol starts a name too.
+The figure: nats a symbol, its letters and one end symbol for each name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import tinygrad_seq as tg
+from tinygrad_seq import data, nn, ops
+from tinygrad_seq.decode import Sampler, generate
+from tinygrad_seq.train import (
+    count,
+    fit,
+    load_model,
+    model_path,
+    parse_options,
+    positive,
+    probability,
+    program_parser,
+    run_program,
+    save_model,
+)
+
+END = 0
+
+
+class NameModel(nn.Module):
+    """Logits of the next symbol: ids (T, B) -> (T, B, V), state; symbol 0 is the end."""
+
+    def __init__(self, letters, hidden, layers, dropout):
+        self.letters = letters
+        self.embedding = nn.Embedding(len(letters) + 1, 64)
+        self.dropout = nn.Dropout(dropout)
+        self.recurrent = nn.LSTM(64, hidden, layers, dropout=dropout)
+        self.output = nn.Linear(hidden, len(letters) + 1)
+
+    def forward(self, ids, state=None):
+        h, state = self.recurrent(self.dropout(self.embedding(tg.tensor(ids))), state)
+        return self.output(self.dropout(h)), state
+
+    def step(self, state, symbols):
+        """State and logits (B, V) after one more symbol (B,)."""
+        logits, state = self(symbols[None], state)
+        return state, logits[0]
+
+    def encode(self, names, source):
+        """Each name as ids, the end symbol on both sides."""
+        index = {letter: i for i, letter in enumerate(self.letters, start=1)}
+        for line, name in enumerate(names, start=1):
+            for letter in name:
+                if letter not in index:
+                    raise ValueError(f"{source}, name {line}: no {letter!r} in the model's letters")
+        return [np.array([END, *(index[x] for x in name), END]) for name in names]
+
+    def spell(self, ids):
+        return "".join(self.letters[i - 1] for i in ids)
+
+
+def made_up_names(number=3000):
+    """Names that are easy to learn: two or three syllables, every consonant before a vowel."""
+    choose = np.random.default_rng(0).choice
+    return [
+        "".join(c + v for c, v in zip(choose(list("klmnrst"), n), choose(list("aeio"), n)))
+        for n in choose((2, 3), number)
+    ]
+
+
+def batches_of(model, names, source, size, shuffle=True):
+    ids = model.encode(names, source)
+    inputs, targets = [name[:-1] for name in ids], [name[1:] for name in ids]
+    return data.PaddedBatches(inputs, size, targets=targets, shuffle=shuffle, bucket=8)
+
+
+def total_loss(model, batch, reduction):
+    """Cross-entropy of the symbols that are there: padding is ignored."""
+    x, _, y = batch
+    logits, _ = model(x)
+    flat = logits.reshape(-1, logits.shape[-1])
+    return ops.cross_entropy(flat, tg.tensor(y.reshape(-1)), reduction=reduction)
+
+
+def score(title, model, batches):
+    """Nats a symbol."""
+    model.eval()
+    total = symbols = 0
+    with tg.no_grad():
+        for batch in batches:
+            total += total_loss(model, batch, "sum").item()
+            symbols += int(batch[1].sum())
+    print(f"{title}: {total / symbols:.4f} nats a symbol", flush=True)
+    return total / symbols
+
+
+def make(options):
+    """A model trained on the names of --data, and saved."""
+    if options.data:
+        corpus = data.load_corpus(options.data)
+        names, held_out, source = corpus.train.split(), corpus.validation.split(), corpus.source
+    else:
+        made = made_up_names()
+        names, held_out, source = made[300:], made[:300], "made-up names"
+    letters = sorted(set("".join(names)))
+    settings = {name: getattr(options, name) for name in ("hidden", "layers", "dropout")}
+    settings["letters"] = letters
+    model = NameModel(**settings)
+    print(f"{len(names):,} names, validation on {len(held_out):,} ({source})", model, sep="\n")
+    held_out = batches_of(model, held_out, source, 256, shuffle=False)
+    fit(
+        model,
+        lambda batch, _: (total_loss(model, batch, "mean"), None),
+        batches_of(model, names, "the names to train on", options.batch),
+        lambda: score("validation", model, held_out),
+        options,
+        weight_decay=0.01,
+    )
+    score("validation, best", model, held_out)
+    save_model(model_path(options), model, settings)
+    return model
+
+
+def main():
+    parser = program_parser(__doc__, "runs/names")
+    add = parser.add_argument
+    add("--hidden", type=positive, default=256, help="width of h (default: 256)")
+    add("--layers", type=positive, default=2, help="(default: 2)")
+    add("--dropout", type=probability, default=0.3, help="(default: 0.3)")
+    add("--batch", type=positive, default=64, help="names a batch (default: 64)")
+    add("--samples", type=count, default=10, help="names to make up (default: 10)")
+    add("--temperature", type=float, default=0.8, help="(default: 0.8)")
+    options = parse_options(parser)
+    options.epochs = options.epochs or (14 if options.data else 3)
+    model = load_model(options.load, NameModel) if options.load else make(options)
+    start = np.zeros((1, options.samples), dtype=np.int64)
+    made = generate(model.step, None, start, choose=Sampler(options.temperature), eos=END)
+    print(*(model.spell(ids) for ids in made), sep="\n")
+    if options.evaluate:
+        names = data.read_text(options.evaluate).split()
+        score(options.evaluate, model, batches_of(model, names, options.evaluate, 256, False))
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,41 @@
+"""A model in one file: its parameters, and the settings that it is built from again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..nn.module import Module
+from ..serialize import PathLike, load, load_metadata, save
+
+M = TypeVar("M", bound=Module)
+
+
+def save_model(path: PathLike, model: Module, settings: Mapping[str, Any]) -> None:
+    """Nothing; writes a model that `load_model` builds again, whole or not at all.
+
+    settings: the keyword arguments that type(model) was called with, as JSON has them
+    Raises TypeError for settings that JSON does not have, OSError where nothing can be written.
+    """
+    about = {"class": type(model).__name__, "settings": settings}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    save(path, model.state_dict(), {"model": json.dumps(about)})
+
+
+def load_model(path: PathLike, kind: type[M]) -> M:
+    """Return kind(**settings) with the parameters that `save_model` wrote, in evaluation mode.
+
+    Raises ValueError for a file that is not of such a model, OSError where there is none.
+    """
+    metadata, arrays = load_metadata(path), load(path)
+    try:
+        about = json.loads(metadata["model"])
+        if about["class"] != kind.__name__:
+            raise ValueError(f"it is a {about['class']}, expected a {kind.__name__}")
+        model = kind(**about["settings"])
+        model.load_state_dict(arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a model of this program: {error}") from error
+    return model.eval()
