@@ -43,6 +43,7 @@ class NameModel(nn.Module):
         self.output = nn.Linear(hidden, len(letters) + 1)
 
     def forward(self, ids, state=None):
+        """Logits after each symbol, and the state to go on from."""
         h, state = self.recurrent(self.dropout(self.embedding(tg.tensor(ids))), state)
         return self.output(self.dropout(h)), state
 
@@ -61,6 +62,7 @@ class NameModel(nn.Module):
         return [np.array([END, *(index[x] for x in name), END]) for name in names]
 
     def spell(self, ids):
+        """The name that ids stand for."""
         return "".join(self.letters[i - 1] for i in ids)
 
 
@@ -68,7 +70,9 @@ def made_up_names(number=3000):
     """Names that are easy to learn: two or three syllables, every consonant before a vowel."""
     choose = np.random.default_rng(0).choice
     return [
-        "".join(c + v for c, v in zip(choose(list("klmnrst"), n), choose(list("aeio"), n)))
+        "".join(
+            c + v for c, v in zip(choose(list("klmnrst"), n), choose(list("aeio"), n), strict=True)
+        )
         for n in choose((2, 3), number)
     ]
 

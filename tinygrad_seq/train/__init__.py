@@ -4,6 +4,7 @@ from . import metrics
 from .history import History
 from .metrics import bits, perplexity
 from .program import (
+    above_zero,
     count,
     fit,
     model_path,
@@ -19,6 +20,7 @@ from .trainer import Trainer
 __all__ = [
     "History",
     "Trainer",
+    "above_zero",
     "bits",
     "count",
     "fit",
