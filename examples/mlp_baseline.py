@@ -1,0 +1,132 @@
+"""The lecture's point about MLPs on sequences: a flattened sequence against a recurrent network.
+
+    python examples/mlp_baseline.py                            made-up names, half a minute
+    python examples/mlp_baseline.py --data FOLDER              train.txt, val.txt: a name a line
+    python examples/mlp_baseline.py --load MODEL --evaluate FILE
+
+Both predict the next letter of a name from those before. The MLP sees them as one vector of V·T
+numbers, [x_1 ... x_T] one-hot, zeros where nothing has come yet; its first matrix is H × VT, and
+what it learns about a letter at one place says nothing about the next. The RNN, h_t = tanh(W_h h +
+W_x x + b), uses the same weights at every step. Parameters and score stand side by side.
+The figure: nats a symbol, the letters and one end symbol of each name; names longer than T - 1
+letters are cut for both.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from names import END, batches_of, made_up_names
+
+import tinygrad_seq as tg
+from tinygrad_seq import data, nn, ops
+from tinygrad_seq.train import (
+    fit,
+    load_model,
+    model_path,
+    parse_options,
+    positive,
+    program_parser,
+    run_program,
+    save_model,
+)
+
+
+class NextLetter(nn.Module):
+    """Logits of the next symbol after each: ids (T, B) -> (T, B, V); symbol 0 is the end."""
+
+    def __init__(self, kind, letters, hidden, steps):
+        self.kind, self.letters, self.steps = kind, letters, steps
+        self.size = len(letters) + 1
+        if kind == "mlp":
+            self.hidden = nn.Linear(self.size * steps, hidden)
+        else:
+            self.recurrent = nn.RNN(self.size, hidden)
+        self.output = nn.Linear(hidden, self.size)
+
+    def forward(self, ids):
+        """Logits (T, B, V)."""
+        x = ops.one_hot(tg.tensor(ids), self.size)  # (T, B, V)
+        h = self.recurrent(x)[0] if self.kind == "rnn" else ops.tanh(self.hidden(self.flat(x)))
+        return self.output(h)
+
+    def flat(self, x):
+        """What the MLP sees at each step: all that came, one after another, (T, B, steps · V)."""
+        T, B, V = x.shape
+        came = np.tril(np.ones((T, T), dtype=np.float32))[..., None, None]  # (T, T, 1, 1)
+        seen = ops.swapaxes(tg.tensor(came) * x, 1, 2).reshape(T, B, T * V)
+        rest = tg.zeros((T, B, (self.steps - T) * V))
+        return ops.concat([seen, rest], axis=-1)
+
+    def encode(self, names, source):
+        """Each name as ids, the end symbol on both sides."""
+        index = {letter: i for i, letter in enumerate(self.letters, start=1)}
+        try:
+            short = [name[: self.steps - 1] for name in names]
+            return [np.array([END, *(index[x] for x in name), END]) for name in short]
+        except KeyError as error:
+            raise ValueError(f"{source}: no {error} in the model's letters") from error
+
+
+def total_loss(model, batch, reduction):
+    """Cross-entropy of the symbols that are there: padding is ignored."""
+    x, _, y = batch
+    flat = model(x).reshape(-1, model.size)
+    return ops.cross_entropy(flat, tg.tensor(y.reshape(-1)), reduction=reduction)
+
+
+def score(title, model, batches):
+    """Nats a symbol."""
+    model.eval()
+    total = symbols = 0
+    with tg.no_grad():
+        for batch in batches:
+            total += total_loss(model, batch, "sum").item()
+            symbols += int(batch[1].sum())
+    print(f"{title}: {total / symbols:.4f} nats a symbol", flush=True)
+    return total / symbols
+
+
+def train(kind, hidden, names, held_out, options):
+    """A model of this kind, trained."""
+    settings = {"kind": kind, "letters": sorted(set("".join(names + held_out))), "hidden": hidden}
+    settings["steps"] = options.length
+    model = NextLetter(**settings)
+    judged = batches_of(model, held_out, "validation", 256, shuffle=False)
+    batches = batches_of(model, names, "names", options.batch)
+    folder, options.folder = options.folder, f"{options.folder}/{kind}"
+    fit(model, lambda batch, _: (total_loss(model, batch, "mean"), None), batches,
+        lambda: score(f"{kind}: validation", model, judged), options)  # fmt: skip
+    save_model(model_path(options), model, settings)
+    options.folder = folder
+    return model, score(f"{kind}: validation, best", model, judged)
+
+
+def main():
+    parser = program_parser(__doc__, "runs/mlp_baseline")
+    add = parser.add_argument
+    add("--hidden", type=positive, default=128, help="width of h of the RNN (default: 128)")
+    add("--mlp-hidden", type=positive, default=128, help="of the MLP (default: 128)")
+    add("--length", type=positive, default=16, help="T, the longest sequence (default: 16)")
+    add("--batch", type=positive, default=64, help="names a batch (default: 64)")
+    options = parse_options(parser)
+    options.epochs = options.epochs or (8 if options.data else 3)
+    if options.load:
+        model = load_model(options.load, NextLetter)
+    else:
+        made = made_up_names(1500)
+        names, held_out = made[300:], made[:300]
+        if options.data:
+            corpus = data.load_corpus(options.data)
+            names, held_out = corpus.train.split(), corpus.validation.split()
+        mlp = train("mlp", options.mlp_hidden, names, held_out, options)
+        rnn = train("rnn", options.hidden, names, held_out, options)
+        model = rnn[0]
+        for title, (kind, nats) in (("flattened MLP", mlp), ("recurrent", rnn)):
+            print(f"{title:15s} {kind.num_parameters():9,} parameters  {nats:.4f} nats a symbol")
+    if options.evaluate:
+        names = data.read_text(options.evaluate).split()
+        score(options.evaluate, model, batches_of(model, names, options.evaluate, 256, False))
+
+
+if __name__ == "__main__":
+    run_program(main)
