@@ -1,0 +1,139 @@
+"""Examples on what they make up themselves: they learn, and a saved model scores the same."""
+
+import math
+import wave
+
+import numpy as np
+import pytest
+from task_runs import call, complaint, figures, program, run
+
+
+def test_names(tmp_path):
+    names = program("names").made_up_names(900)
+    (tmp_path / "train.txt").write_text("\n".join(names[100:]))
+    (tmp_path / "val.txt").write_text("\n".join(names[:100]))
+    small = ("--hidden", 48, "--layers", 1, "--epochs", 4, "--lr", 0.01, "--batch", 32)
+    out = run("names", tmp_path, "--data", tmp_path, *small, "--save", "m", "--samples", 4)
+    (nats,) = figures(out, "validation, best: ")
+    assert nats < 1.8  # by the letters' frequencies alone 2.37
+    made = out.splitlines()[-4:]
+    assert all(set(name) <= set("klmnrstaeio") for name in made)
+    again = run("names", tmp_path, "--load", "m", "--evaluate", "val.txt", "--samples", 0)
+    assert figures(again.splitlines()[-1], "val.txt: ") == [nats]
+    (tmp_path / "other.txt").write_text("kala\nzoe")
+    said = complaint("names", tmp_path, "--load", "m", "--evaluate", "other.txt")
+    assert said == "other.txt, name 2: no 'z' in the model's letters"
+    assert "not a model of this program" in complaint("music", tmp_path, "--load", "m")
+
+
+def test_music(tmp_path):
+    small = ("--hidden", 64, "--epochs", 4, "--transpose", 1, "--seconds", 2)
+    out = run("music", tmp_path, *small, "--save", "m", "--piece", "p.wav", "--lr", 0.01)
+    (nats,) = figures(out, "validation, best: ")
+    assert nats < 10.5  # each pitch by its own frequency: 11.6
+    with wave.open(str(tmp_path / "p.wav")) as file:
+        assert (file.getnchannels(), file.getframerate()) == (1, 22_050)
+        assert file.getnframes() >= 2 * 22_050
+        assert np.abs(np.frombuffer(file.readframes(10**6), "<i2")).max() > 1000
+    (tmp_path / "one.json").write_text("[[[60, 64, 67], [60], []]]")
+    again = run("music", tmp_path, "--load", "m", "--evaluate", "one.json", "--seconds", 1)
+    assert math.isfinite(figures(again, "one.json: ")[0])
+    (tmp_path / "low.json").write_text("[[[60], [20]]]")
+    said = complaint("music", tmp_path, "--load", "m", "--evaluate", "low.json", "--seconds", 1)
+    assert "low.json: " in said
+    assert "pitch 20 at step 1, expected 43 to 96" in said
+
+
+def test_sentiment(tmp_path):
+    small = ("--embedding", 16, "--hidden", 16, "--epochs", 3, "--lr", 0.02, "--dropout", 0.1)
+    out = run("sentiment", tmp_path, *small, "--save", "m", "--say", "the case is not ugly")
+    *_, macro = figures(out, "validation, best: ")
+    assert macro > 0.95  # always both: 0.75
+    assert figures(out, "negative")[1] > 0.5 > figures(out, "negative")[0]
+    (tmp_path / "bad.tsv").write_text("fine\t0\nno tab\n")
+    said = complaint("sentiment", tmp_path, "--load", "m", "--evaluate", "bad.tsv")
+    assert said.startswith("bad.tsv, line 2: ")
+    (tmp_path / "good.tsv").write_text("the case is great\t0\nthe screen is awful\t1\n\t\t0\n")
+    again = run("sentiment", tmp_path, "--load", "m", "--evaluate", "good.tsv")
+    assert len(figures(again, "good.tsv: ")) == 3
+
+
+def test_forecast(tmp_path):
+    small = ("--hidden", 16, "--epochs", 6, "--window", 24, "--dropout", 0, "--lr", 0.01)
+    out = run("forecast", tmp_path, *small, "--save", "m")
+    error, persistence, ratio = figures(out, "validation, best: ")
+    assert ratio == pytest.approx(error / persistence, abs=2e-3)
+    assert ratio < 0.6
+    assert (tmp_path / "runs" / "forecast" / "forecast.png").stat().st_size > 5000
+    lines = ["month,value", *(f'"{480 // 12}-{m:02}",{100 + m}' for m in range(1, 4))]
+    (tmp_path / "next.csv").write_text("\n".join(lines))
+    again = run("forecast", tmp_path, "--load", "m", "--evaluate", "next.csv")
+    assert len(figures(again, "next.csv: ")) == 3
+    (tmp_path / "late.csv").write_text("month,value\n1990-01,3")
+    said = complaint("forecast", tmp_path, "--load", "m", "--evaluate", "late.csv")
+    assert said == "late.csv: the model does not know the 24 months before it"
+    (tmp_path / "bad.csv").write_text("month,value\n0040-01,1\n0040-02,nan")
+    said = complaint("forecast", tmp_path, "--load", "m", "--evaluate", "bad.csv")
+    assert said == "bad.csv, line 3: nan is not finite"
+
+
+@pytest.mark.parametrize(
+    ("task", "guess", "limit"),
+    [
+        ("adding", 1 / 6, 1 / 6),
+        ("order", 0.75, 0.75),
+        # All symbols alike: log 9 = 2.2. To fall below the guess takes it thousands of batches.
+        ("copy", 10 * math.log(8) / 40, 0.7),
+    ],
+)
+def test_long_memory(task, guess, limit, tmp_path):
+    small = ("--task", task, "--length", 20, "--hidden", 32, "--epochs", 1, "--batch", 16)
+    out = run("long_memory", tmp_path, *small, "--lr", 0.01, "--save", "m", "--write", "w.npz")
+    (figure,) = figures(out, "gru: validation, best: ")
+    assert figure < limit
+    assert figures(out, "by guessing: ") == [pytest.approx(guess, abs=1e-4)]
+    assert (tmp_path / "runs" / "long_memory" / "gradients.png").stat().st_size > 5000
+    again = run("long_memory", tmp_path, "--load", "m", "--evaluate", "w.npz")
+    assert figures(again, "w.npz: ") == [figure]
+
+
+def test_gradient_vanishes_in_the_rnn_first():
+    module = program("long_memory")
+    import argparse
+
+    options = argparse.Namespace(task="adding", hidden=64)
+    batch = module.adding(np.random.default_rng(0), 100, 16)
+    lost = {cell: module.gradients(cell, options, batch) for cell in ("rnn", "lstm")}
+    assert all(norms.shape == (100,) for norms in lost.values())
+    assert lost["rnn"][0] < 1e-9 * lost["rnn"][-1]
+
+
+def test_mlp_baseline(tmp_path):
+    small = ("--hidden", 32, "--mlp-hidden", 32, "--length", 8, "--epochs", 2, "--lr", 0.02)
+    out = run("mlp_baseline", tmp_path, *small, "--save", "m")
+    mlp, rnn = figures(out, "flattened MLP")[-1], figures(out, "recurrent  ")[-1]
+    assert rnn < 2.0  # by the letters' frequencies alone 2.37
+    assert rnn < mlp
+    (tmp_path / "n.txt").write_text("kala\nnori")
+    again = run("mlp_baseline", tmp_path, "--load", "m", "--evaluate", "n.txt")
+    assert figures(again, "n.txt: ")[0] < 3
+
+
+def test_video_caption_patterns(tmp_path):
+    small = ("--hidden", 48, "--clips", 900, "--epochs", 4, "--lr", 0.01)
+    out = run("video_caption_patterns", tmp_path, *small, "--save", "m", "--write", "c.npz")
+    frames, captions = figures(out, "validation, best: ")
+    assert frames > 0.2  # by guessing 0.1
+    assert 0 <= captions <= 1
+    again = run("video_caption_patterns", tmp_path, "--load", "m", "--evaluate", "c.npz")
+    assert figures(again, "c.npz: ")[0] == pytest.approx(frames, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "name", ["names", "music", "sentiment", "forecast", "long_memory", "mlp_baseline"]
+)
+def test_help_explains_itself(name, tmp_path):
+    code, out, err = call(name, tmp_path, "--help")
+    assert (code, err) == (0, "")
+    for option in ("--data", "--backend", "--save", "--resume", "--epochs", "--seed", "--evaluate"):
+        assert option in out
