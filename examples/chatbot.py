@@ -1,0 +1,112 @@
+"""A chatbot, sequence to sequence: an encoder reads what is said, a decoder replies.
+
+    python examples/chatbot.py                                 made-up questions, half a minute
+    python examples/chatbot.py --data FOLDER --save MODEL      train.tsv, val.tsv
+    python examples/chatbot.py --load MODEL --talk             talks in the terminal
+    python examples/chatbot.py --load MODEL --evaluate FILE    score other dialogues
+
+The last two columns of a line, with tabs between, are what is said and the reply. Where lines begin
+with a dialogue's number and a service, the turns before in the same dialogue are read too: the
+model is that of translate.py. Loss: nats a token, under teacher forcing.
+The figure: perplexity, exp of the mean nats a token of the replies, <eos> counted, over the words
+that stand at least three times in train; all others are <unk>, and count as that.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+
+from translate import Translator, add_options, nats, train
+
+from tinygrad_seq import data
+from tinygrad_seq.train import load_model, parse_options, program_parser, run_program
+
+
+def read_dialogues(path, turns):
+    """(what was said, reply) of every line; up to `turns` earlier ones of its dialogue before it."""
+    pairs, before, dialogue = [], [], None
+    for number, line in enumerate(data.read_text(path).splitlines(), start=1):
+        columns = line.split("\t")
+        if len(columns) < 2 or not data.words(columns[-2]) or not data.words(columns[-1]):
+            raise ValueError(f"{path}, line {number}: expected what is said, a tab and the reply")
+        if len(columns) < 4 or columns[0] != dialogue:  # without a number each line stands alone
+            before, dialogue = [], columns[0]
+        said = [*before, columns[-2]]
+        pairs.append((" / ".join(said[-1 - turns :]), columns[-1]))
+        before = [*said, columns[-1]]
+    if not pairs:
+        raise ValueError(f"{path}: no dialogues in it")
+    return pairs
+
+
+def first_of(folder, part):
+    """The file of a part, plain or gzip."""
+    return next(iter(sorted(Path(folder).glob(f"{part}.tsv*"))), Path(folder) / f"{part}.tsv")
+
+
+def made_up_dialogues(number=1500):
+    """Questions about colours and sizes of things, which the replies have to repeat."""
+    choose, pairs = random.Random(0).choice, []
+    for _ in range(number):
+        thing, colour = (
+            choose(["car", "house", "cat", "hat", "bag"]),
+            choose(["red", "blue", "green"]),
+        )
+        pairs.append(
+            (f"my {thing} is {colour}. what do you say?", f"a {colour} {thing}, how nice!")
+        )
+    return pairs
+
+
+def talk(model, turns, beam):
+    """A conversation, until an empty line."""
+    said = []
+    print("(an empty line ends it)")
+    while True:
+        try:
+            line = input("> ").strip()
+        except EOFError:
+            return
+        if not line:
+            return
+        said.append(line)
+        words = model.cut(" / ".join(said[-1 - turns :]))
+        said += model.write([words], beam)
+        print(said[-1])
+
+
+def main():
+    parser = program_parser(__doc__, "runs/chatbot")
+    add_options(parser)
+    add = parser.add_argument
+    add("--turns", type=int, default=2, help="earlier turns that are read too (default: 2)")
+    add("--talk", action="store_true", help="talk with the model")
+    parser.set_defaults(min_count=3, dropout=0.4)
+    options = parse_options(parser)
+    options.epochs = options.epochs or (10 if options.data else 4)
+    if options.load:
+        model = load_model(options.load, Translator)
+    else:
+        made = made_up_dialogues()
+        pairs, held_out = made[200:], made[:200]
+        alone = pairs
+        if options.data:
+            files = {part: first_of(options.data, part) for part in ("train", "val")}
+            pairs, held_out = (read_dialogues(file, options.turns) for file in files.values())
+            alone = read_dialogues(files["train"], 0)
+        texts = [text for pair in alone for text in pair]  # one vocabulary for both sides
+        model = train(pairs, held_out, options, (texts, texts), False, "nats a reply token")
+        print(f"validation, best: perplexity {math.exp(nats(model, held_out)):.3f}")
+        for said, reply in held_out[:3]:
+            print(f"> {said}\n{model.write([model.cut(said)])[0]}   ({reply})")
+    if options.talk:
+        talk(model, options.turns, options.beam)
+    if options.evaluate:
+        loss = nats(model, read_dialogues(options.evaluate, options.turns))
+        print(f"{options.evaluate}: perplexity {math.exp(loss):.3f}")
+
+
+if __name__ == "__main__":
+    run_program(main)
