@@ -25,7 +25,7 @@ from tinygrad_seq.train import load_model, parse_options, program_parser, run_pr
 
 
 def read_dialogues(path, turns):
-    """(what was said, reply) of every line; up to `turns` earlier ones of its dialogue before it."""
+    """(what was said, reply) of every line, after up to `turns` earlier turns of its dialogue."""
     pairs, before, dialogue = [], [], None
     for number, line in enumerate(data.read_text(path).splitlines(), start=1):
         columns = line.split("\t")
@@ -46,7 +46,7 @@ def first_of(folder, part):
     return next(iter(sorted(Path(folder).glob(f"{part}.tsv*"))), Path(folder) / f"{part}.tsv")
 
 
-def made_up_dialogues(number=1500):
+def made_up_dialogues(number=1000):
     """Questions about colours and sizes of things, which the replies have to repeat."""
     choose, pairs = random.Random(0).choice, []
     for _ in range(number):
@@ -85,7 +85,7 @@ def main():
     add("--talk", action="store_true", help="talk with the model")
     parser.set_defaults(min_count=3, dropout=0.4)
     options = parse_options(parser)
-    options.epochs = options.epochs or (10 if options.data else 4)
+    options.epochs = options.epochs or (10 if options.data else 2)
     if options.load:
         model = load_model(options.load, Translator)
     else:

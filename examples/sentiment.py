@@ -23,6 +23,7 @@ from tinygrad_seq import data, nn, ops
 from tinygrad_seq.train import (
     fit,
     load_model,
+    metrics,
     model_path,
     parse_options,
     positive,
@@ -119,11 +120,9 @@ def score(title, model, comments):
     with tg.no_grad():
         for ids, lengths, rows in batches:
             said[rows] = model(ids, lengths).to("numpy").numpy() > 0
-    right = (said * targets).sum(axis=0)
-    f1 = 2 * right / np.maximum(said.sum(axis=0) + targets.sum(axis=0), 1)
-    each = ", ".join(f"{name} {value:.3f}" for name, value in zip(model.names, f1, strict=True))
-    print(f"{title}: {each}; macro F1 {f1.mean():.4f}", flush=True)
-    return f1.mean()
+    figure = metrics.macro_f1(said, targets > 0)
+    print(f"{title}: macro F1 {figure:.4f}", flush=True)
+    return figure
 
 
 def make(options):

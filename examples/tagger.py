@@ -23,9 +23,9 @@ import numpy as np
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, ops
 from tinygrad_seq.train import (
-    entity_f1,
     fit,
     load_model,
+    metrics,
     model_path,
     parse_options,
     positive,
@@ -158,7 +158,7 @@ def score(title, model, sentences):
     figure = sum(a == b for a, b in pairs) / len(pairs)
     text = f"{title}: {figure:.2%} of {len(pairs):,} words right"
     if any(tag.startswith("B-") for tag in model.tags):
-        figure = entity_f1(order, said)
+        figure = metrics.entity_f1(said, order).f1
         text += f", entity F1 {100 * figure:.2f}"
     print(text, flush=True)
     return figure

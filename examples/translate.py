@@ -24,9 +24,9 @@ import tinygrad_seq as tg
 from tinygrad_seq import data, nn, ops
 from tinygrad_seq.decode import beam_search, generate
 from tinygrad_seq.train import (
-    bleu,
     fit,
     load_model,
+    metrics,
     model_path,
     parse_options,
     positive,
@@ -123,7 +123,7 @@ def made_up_pairs():
         "neunzig",
     ]
     pairs = [
-        (f"{h} hundred and {t} {o}", f"{H} hundert {n} und {T}zig")
+        (f"{h} hundred and {t} {o}", f"{H} hundert {n} und {T}")
         for h, H in zip(english, german, strict=True)
         for t, T in zip(tens, zehner, strict=True)
         for o, n in zip(english, german, strict=True)
@@ -162,7 +162,7 @@ def score(title, model, pairs, beam=1):
     """BLEU, and some translations."""
     model.eval()
     written = model.write([model.cut(a) for a, _ in pairs], beam)
-    figure = bleu([b.lower() for _, b in pairs], written)
+    figure = metrics.bleu(written, [b for _, b in pairs], lowercase=True)
     print(
         f"{title}: {'beam ' + str(beam) if beam > 1 else 'greedy'}, BLEU {figure:.2f}", flush=True
     )
