@@ -269,3 +269,27 @@ def test_no_words(tmp_path):
         assert load(tmp_path / "none", **options).vectors.shape == (0, 3)
     empty.save(tmp_path / "none")
     assert WordVectors.load(tmp_path / "none").words == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_damaged_files_are_read_whole_or_named(form, tmp_path):
+    """Bytes changed, put in and taken out at random: finite vectors, or an error with the path."""
+    content, reading, _ = FORMS[form]
+    path, random = tmp_path / "damaged", np.random.default_rng(0)
+    read = refused = 0
+    for _ in range(100):
+        damaged = bytearray(content)
+        for place in random.integers(0, len(content) - 9, size=random.integers(1, 4)).tolist():
+            damaged[place : place + random.integers(0, 4)] = random.bytes(random.integers(0, 3))
+        path.write_bytes(damaged)
+        try:
+            wv = load(path, unicode_errors="replace", **reading)
+        except ValueError as error:
+            refused += str(path) in str(error)
+            wv = None
+        if wv is not None:
+            assert np.isfinite(wv.vectors).all()
+            assert len(wv.words) == len(wv.vectors)
+            read += 1
+    assert read + refused == 100
+    assert 30 < refused < 100
