@@ -151,7 +151,8 @@ def ctc_loss(
     An alignment gives each frame a symbol or the blank; equal neighbours count once, blanks are
     then left out, and what remains is the target.
     log_probs (T, B, V) or (T, V), of log_softmax, float   blank: which of V is the blank
-    targets (B, S), padded with anything, or (Σ target_lengths,), one after the other; (S,)
+    targets (B, S), batch first as PyTorch's, padded with anything, or (Σ target_lengths,), one
+    after the other; (S,) without a batch
     input_lengths (B,), 0 to T; target_lengths (B,), 0 to S; integers, () without a batch
     reduction: "mean" (each loss by its target's length, then over the batch), "sum", or "none"
     Where a target does not fit its input (more symbols and repetitions than frames) the loss is
