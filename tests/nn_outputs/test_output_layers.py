@@ -114,6 +114,22 @@ def test_sampled_softmax_with_all_classes_is_the_softmax(sampler):
         np.testing.assert_allclose(host(a), host(b), rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in SOFTMAXES if kind in DRAWING])
+def test_evaluation_is_over_all_classes(kind):
+    """Unless negatives are given; training draws again."""
+    layer, hidden, targets = make(kind), there(random(6, H)), classes(6)
+    exact = losses("full", layer, random(6, H), targets)
+    given = negatives_for(kind, K)
+    in_training = host(layer(hidden, targets, reduction="none", **given))
+    layer.eval()
+    np.testing.assert_allclose(host(layer(hidden, targets, reduction="none")), exact, rtol=1e-12)
+    np.testing.assert_array_equal(
+        host(layer(hidden, targets, reduction="none", **given)), in_training
+    )
+    layer.train()
+    assert not np.allclose(host(layer(hidden, targets, reduction="none")), exact)
+
+
 @every_kind
 def test_masked_targets_are_not_even_read(kind):
     """Loss and gradients are those of the rest; what is masked may be anything."""

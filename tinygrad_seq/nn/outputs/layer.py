@@ -132,6 +132,10 @@ class ClassVectors(OutputLayer):
             scores = scores + ops.take_rows(self.bias, chosen, sparse=self.sparse)
         return scores
 
+    def softmax_losses(self, pairs: Pairs) -> Tensor:
+        """Return -log softmax(scores)[target] over all classes, (N,)."""
+        return ops.cross_entropy_rows(self.logits(pairs.hidden), constant(pairs.targets))
+
 
 class FullSoftmax(ClassVectors):
     """-log softmax(hidden @ weight.T + bias)[target]: every class at every step.
@@ -156,8 +160,7 @@ class FullSoftmax(ClassVectors):
     ) -> Tensor:
         """Return the loss in nats. Raises ValueError, TypeError, IndexError for bad input."""
         pairs = self.pairs(hidden, targets, mask)
-        logits = self.logits(pairs.hidden)
-        return pairs.reduced(ops.cross_entropy_rows(logits, constant(pairs.targets)), reduction)
+        return pairs.reduced(self.softmax_losses(pairs), reduction)
 
     def log_probabilities(self, hidden: Tensor) -> Tensor:
         """Return log P(class | hidden), (..., num_classes)."""

@@ -129,7 +129,7 @@ class SampledSoftmax(_Corrected):
     num_samples: K, at most V where unique
     unique: draw distinct classes
     sparse, generator: as in NegativeSampling
-    log_probabilities, for evaluation, is that of the full softmax.
+    In evaluation, without negatives given, the loss is that of the softmax over all classes.
     Raises ValueError for sizes that do not fit.
     Source: Jean et al. 2015; tf.nn.sampled_softmax_loss.
     """
@@ -169,6 +169,8 @@ class SampledSoftmax(_Corrected):
         Raises ValueError, TypeError or IndexError for what does not fit.
         """
         pairs = self.pairs(hidden, targets, mask)
+        if negatives is None and not self.training:
+            return pairs.reduced(self.softmax_losses(pairs), reduction)
         if negatives is not None:
             classes = self._given(pairs, negatives)
         else:
@@ -195,7 +197,8 @@ class NCE(_Corrected):
 
     hidden (..., in_features)   targets (...)   samples (K,), the same for all targets
     s(c) = weight[c] · h + bias[c] - log(K q(c));  loss = -log σ(s(target)) - Σ log σ(-s(sample))
-    A sample may equal the target. For many K the scores become log probabilities.
+    A sample may equal the target. Trained with many K, the scores become log probabilities; in
+    evaluation, without negatives given, the loss is that of the softmax over all classes.
     sampler, num_samples, sparse, generator: as in SampledSoftmax
     Raises ValueError for sizes less than 1.
     Source: Gutmann & Hyvärinen 2012; Mnih & Teh 2012; tf.nn.nce_loss.
@@ -227,6 +230,8 @@ class NCE(_Corrected):
         Raises ValueError, TypeError or IndexError for what does not fit.
         """
         pairs = self.pairs(hidden, targets, mask)
+        if negatives is None and not self.training:
+            return pairs.reduced(self.softmax_losses(pairs), reduction)
         if negatives is None:
             classes = self._beside(self.sampler.draw(self.num_samples, self.generator))
         else:

@@ -1,0 +1,257 @@
+"""Words as vectors: one-hot, of chosen features, and learnt from the words around them.
+
+    python examples/word_embeddings.py                                   a made-up text, seconds
+    python examples/word_embeddings.py --model skipgram --output negative
+    python examples/word_embeddings.py --data FILE --output sampled --save MODEL
+    python examples/word_embeddings.py --load MODEL --words king,apple   neighbours, correlations
+    python examples/word_embeddings.py --load MODEL --evaluate FILE      score another text
+
+The lecture's one-hot example and word-correlation matrix; then its neural language model, whose
+embedding E is learnt together with f: P(w_t | w_1 ... w_t-1) = f(e_1, ..., e_t-1), e_t = E x_t.
+--model skipgram and cbow learn E by word2vec's models instead, --output chooses the objective.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+
+import tinygrad_seq as tg
+from tinygrad_seq import data, nn, ops, optim
+from tinygrad_seq.train import (
+    Trainer,
+    parse_options,
+    perplexity,
+    positive,
+    program_parser,
+    run_program,
+)
+from tinygrad_seq.word2vec import WordVectors
+
+SENTENCES = ("The dog chases the cat.", "A bird flies over the dog.",
+             "The mouse hides from the cat.", "The cat watches the fish swim.")  # fmt: skip
+FEATURES = {  # the lecture's table: gender, royalty, age, food
+    "man": (-1.00, 0.01, 0.02, -0.01), "woman": (1.00, 0.02, 0.03, 0.02),
+    "king": (-0.95, 1.00, 0.71, -0.02), "queen": (0.97, 0.9, 0.68, 0.03),
+    "apple": (0.01, -0.01, 0.05, 0.81), "orange": (0.02, 0.08, 0.05, 0.75),
+}  # fmt: skip
+WORDS = ",".join(FEATURES)
+OUTPUTS = {
+    "softmax": lambda width, counts: nn.FullSoftmax(width, len(counts), bias=True),
+    "sampled": lambda width, counts: nn.SampledSoftmax(
+        width, nn.UnigramSampler(counts), min(64, len(counts)), bias=True
+    ),
+    "nce": lambda width, counts: nn.NCE(width, nn.UnigramSampler(counts), 64, bias=True),
+    "negative": lambda width, counts: nn.NegativeSampling(width, nn.UnigramSampler(counts)),
+    "tree": lambda width, counts: nn.HierarchicalSoftmax(width, nn.HuffmanTree(counts), bias=True),
+}
+
+
+class LanguageModel(nn.Module):
+    """The lecture's: P(w_t | w_1 ... w_t-1) by a GRU over the embeddings and an output layer."""
+
+    def __init__(self, embedding, output):
+        self.embedding, self.output = embedding, output
+        self.recurrent = nn.GRU(embedding.embedding_dim, output.in_features)
+
+    def forward(self, ids, targets, state=None, reduction="mean"):
+        """The loss of targets (T, B), given ids (T, B) and a state, and the state after them."""
+        h, state = self.recurrent(self.embedding(ids), state)
+        return self.output(h, targets, reduction=reduction), state
+
+
+MODELS = {"language": LanguageModel, "skipgram": nn.SkipGram, "cbow": nn.CBOW}
+
+
+class WordModel(nn.Module):
+    """A vocabulary, and what predicts its words, by this kind of model."""
+
+    def __init__(self, vocabulary, counts, model, output, width, hidden, window):
+        self.vocabulary, self.kind, self.window = vocabulary, model, window
+        embedding = nn.Embedding(len(vocabulary), width, sparse=True)
+        nn.init.normal_(embedding.weight, 0, 0.1)
+        output = OUTPUTS[output](hidden if model == "language" else width, counts)
+        self.predictor = MODELS[model](embedding, output)
+
+    def forward(self, batch, state=None, reduction="mean"):
+        """The loss, of how many predictions, and the state after a batch."""
+        if self.kind == "language":
+            x, y = map(tg.tensor, batch)
+            loss, state = self.predictor(x, y, state, reduction)
+            return loss, y.size, state
+        contexts, lengths, words = batch
+        mask = np.arange(len(contexts)) < lengths[:, None]
+        parts = (contexts.T, words) if self.kind == "cbow" else (words, contexts.T)
+        loss = self.predictor(*map(tg.tensor, parts), tg.tensor(mask), reduction)
+        return loss, words.size if self.kind == "cbow" else int(mask.sum()), None
+
+    def batches(self, text, batch_size, steps=50, shuffle=True):
+        """Batches of a text: parts of it in parallel, or words with the words around them."""
+        ids, n = self.vocabulary.encode(data.words(text, lower=True)), self.window
+        if self.kind == "language":
+            return data.TruncatedBPTT(ids, batch_size, steps)
+        if len(ids) < 2:
+            raise ValueError(f"the text has {len(ids)} words, expected at least 2")
+        around = [np.r_[ids[max(0, t - n) : t], ids[t + 1 : t + n + 1]] for t in range(len(ids))]
+        return data.PaddedBatches(around, batch_size, targets=ids, shuffle=shuffle)
+
+    def vectors(self):
+        """The learnt vectors, on the host."""
+        return WordVectors(
+            self.vocabulary.tokens, self.predictor.embedding.weight.detach().to("numpy").numpy()
+        )
+
+
+def score(name, model, text):
+    """Nats a prediction over a text; over all words, where the output layer can."""
+    total, count, state = 0.0, 0, None
+    model.eval()
+    with tg.no_grad():
+        for batch in model.batches(
+            text, 1 if model.kind == "language" else 100, 200, shuffle=False
+        ):
+            loss, predictions, state = model(batch, state, reduction="sum")
+            total, count = total + loss.item(), count + predictions
+    loss = total / count
+    print(f"{name}: {loss:.4f} nats a prediction, perplexity {perplexity(loss):.3f}", flush=True)
+    return loss
+
+
+def made_up_text(sentences, seed):
+    """Sentences of a small grammar, in which words of one kind stand in the same places."""
+    choose, lines = random.Random(seed).choice, []
+    for _ in range(sentences):
+        who = choose(("king", "queen", "man", "woman"))
+        he, his = ("he", "his") if who in ("king", "man") else ("she", "her")
+        royal = choose((f"rules {his} kingdom", f"wears {his} crown", f"sits on {his} throne"))
+        plain = choose((f"works in {his} shop", f"walks to {his} house", "goes to market"))
+        does = royal if who in ("king", "queen") else plain
+        fruit = f"{choose(('eats', 'peels', 'buys'))} a {choose(('ripe', 'sweet'))} " + choose(
+            ("apple", "orange")
+        )
+        lines.append(f"The {who} {choose((does, does, fruit))}, and {he} {choose((does, fruit))}.")
+    return "\n".join(lines)
+
+
+def make(options):
+    """A model trained on the text of --data, and saved."""
+    corpus = data.Corpus(made_up_text(2500, 0), made_up_text(250, 1), "more made-up text")
+    if options.data:
+        corpus = data.load_corpus(options.data)
+    tokens = data.words(corpus.train, lower=True)
+    vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count, specials=("<unk>",))
+    counts = np.bincount(vocabulary.encode(tokens), minlength=len(vocabulary)).clip(1).tolist()
+    settings = {k: getattr(options, k) for k in ("model", "output", "width", "hidden", "window")}
+    model = WordModel(vocabulary, counts, **settings)
+    print(f"{len(tokens):,} words, {len(vocabulary):,} different", model, sep="\n")
+    path = Path(options.save or Path(options.folder) / "model.safetensors")
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def loss(batch, state):
+        loss, _, state = model(batch, state)
+        return loss, state if state is None else nn.detached(state)
+
+    def validate():
+        return score(f"epoch {trainer.epoch + 1}: validation", model, corpus.validation)
+
+    trainer = Trainer(
+        model, optim.Adam(model.parameters(), lr=options.lr), loss,
+        model.batches(corpus.train, options.batch), validate=validate, clip=options.clip,
+        folder=options.folder, patience=options.patience,
+        checkpoint_every=options.checkpoint_every,
+    )  # fmt: skip
+    if options.resume and trainer.resume():
+        print(f"resumed after epoch {trainer.epoch}, batch {trainer.count}")
+    trainer.fit(options.epochs)
+    trainer.restore_best()
+    about = {"settings": settings, "counts": counts, "vocabulary": vocabulary.to_dict()}
+    tg.save(path, model.state_dict(), {"word_embeddings": json.dumps(about)})
+    print(f"model: {path}   losses: {Path(options.folder) / 'loss.png'}")
+    return model
+
+
+def load(path):
+    """A saved model."""
+    metadata, arrays = tg.load_metadata(path), tg.load(path)
+    try:
+        about = json.loads(metadata["word_embeddings"])
+        vocabulary = data.Vocabulary.from_dict(about["vocabulary"])
+        model = WordModel(vocabulary, about["counts"], **about["settings"])
+        model.load_state_dict(arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a model that this program saved: {error}") from error
+    return model
+
+
+def show_lecture():
+    """Prints one-hot vectors, and what vectors of features have that these lack."""
+    tokens = data.words(" ".join(SENTENCES).replace(".", ""), lower=True)
+    vocabulary = data.Vocabulary(sorted(set(tokens)), specials=())
+    print(f"one-hot vectors of the {len(vocabulary)} words of: {' '.join(SENTENCES)}")
+    x = ops.one_hot(np.arange(len(vocabulary)), len(vocabulary))
+    for word, row in zip(vocabulary, x.astype(int).tolist(), strict=True):
+        print(f"{word:>8} {row}")
+    print("any two are orthogonal; e = E x picks a column of E, an embedding\n")
+    print("vectors of four features, and the correlations of words with such vectors:")
+    print(f"{'':>12}", *(f"{word:>7}" for word in FEATURES))
+    table = np.array(list(FEATURES.values()), np.float32)
+    for name, row in zip(("gender", "royalty", "age", "food"), table.T, strict=True):
+        print(f"{name:>12}", *(f"{value:7.2f}" for value in row))
+    features = WordVectors(list(FEATURES), table)
+    show_words(features, list(FEATURES))
+    for one, other in (("man", "woman"), ("king", "queen")):
+        print(f"{one} - {other} = {np.round(features[one] - features[other], 2)}")
+    print()
+
+
+def show_words(vectors, words):
+    """Prints the correlations of words and the neighbours of each."""
+    words = [word for word in words if word in vectors.key_to_index]
+    print(f"{'correlation':>12}", *(f"{word:>7}" for word in words))
+    for word, row in zip(words, vectors.correlation(words), strict=True):
+        near = ", ".join(other for other, _ in vectors.most_similar(word, topn=3))
+        print(f"{word:>12}", *(f"{value:7.2f}" for value in row), f"  nearest: {near}")
+
+
+def parse():
+    parser = program_parser(__doc__, "runs/word_embeddings")
+    add = parser.add_argument
+    add(
+        "--model",
+        choices=MODELS,
+        default="language",
+        help="what learns (default: language)",
+    )
+    add("--output", choices=OUTPUTS, default="softmax", help="the objective (default: softmax)")
+    add("--width", type=positive, default=16, help="of a word vector (default: 16)")
+    add("--hidden", type=positive, default=32, help="of the GRU's state (default: 32)")
+    add("--window", type=positive, default=2, help="context words to each side (default: 2)")
+    add("--min-count", type=positive, default=1, help="rarer words become <unk> (default: 1)")
+    add("--batch", type=positive, help="parallel parts (default: 16), or words (default: 128)")
+    add("--words", default=WORDS, help=f"whose neighbours to print (default: {WORDS})")
+    options = parse_options(parser)
+    options.epochs = options.epochs or 6
+    options.batch = options.batch or (16 if options.model == "language" else 128)
+    return options
+
+
+def main():
+    options = parse()
+    text = options.evaluate and data.read_text(options.evaluate)
+    if not options.load:
+        show_lecture()
+    model = load(options.load) if options.load else make(options)
+    if text is not None:
+        score("evaluation", model, text)
+    words = [word for word in options.words.split(",") if word in model.vocabulary]
+    if words:
+        show_words(model.vectors(), words)
+    else:
+        print(f"none of {options.words} is among the model's words")
+
+
+if __name__ == "__main__":
+    run_program(main)
