@@ -116,7 +116,9 @@ def score(name, model, text):
             loss, predictions, state = model(batch, state, reduction="sum")
             total, count = total + loss.item(), count + predictions
     loss = total / count
-    print(f"{name}: {loss:.4f} nats a prediction, perplexity {perplexity(loss):.3f}", flush=True)
+    exact = hasattr(model.predictor.output, "log_probabilities")
+    more = f", perplexity {perplexity(loss):.3f}" if exact else ""
+    print(f"{name}: {loss:.4f} nats a prediction{more}", flush=True)
     return loss
 
 

@@ -1,4 +1,4 @@
-"""Running examples/language_model.py on small texts, in this process or in one of its own."""
+"""Running an example on small texts, in this process or in one of its own."""
 
 import contextlib
 import importlib.util
@@ -20,22 +20,22 @@ TINY += ("--steps", "10", "--length", "20", "--dropout", "0.1", "--lr", "0.02")
 SCORE = re.compile(r"(.+): ([\d.]+) nats or ([\d.]+) bits a (\w+), perplexity ([\d.]+)")
 
 
-def program():
+def program(path):
     """The example as a module."""
-    spec = importlib.util.spec_from_file_location("language_model", PROGRAM)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def call(folder, *options):
+def call(folder, *options, path=PROGRAM):
     """The exit code, stdout and stderr of the program, called in this process."""
     out, err, before = io.StringIO(), io.StringIO(), (sys.argv, backend._default)
-    sys.argv = [str(PROGRAM), *map(str, options)]
+    sys.argv = [str(path), *map(str, options)]
     streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
     try:
         with contextlib.chdir(folder), streams[0], streams[1]:
-            run_program(program().main)
+            run_program(program(path).main)
         code = 0
     except SystemExit as stop:
         code = stop.code
@@ -57,9 +57,9 @@ def finish(process):
     return process.returncode, out, err
 
 
-def run(folder, *options):
+def run(folder, *options, path=PROGRAM):
     """What a successful run prints."""
-    code, out, err = call(folder, *options)
+    code, out, err = call(folder, *options, path=path)
     assert code == 0, err
     return out
 
@@ -74,12 +74,12 @@ def scores(out):
     return found
 
 
-def complaint(result):
+def complaint(result, path=PROGRAM):
     """The one line that a run which cannot be done says."""
     code, out, err = result
     assert code == 2, (out, err)
     assert "Traceback" not in err
     *usage, line = err.rpartition("\r")[2].strip().splitlines()
     assert [part.startswith("usage: ") for part in usage] in ([], [True])
-    assert line.startswith("language_model.py: error: ")
+    assert line.startswith(f"{path.name}: error: ")
     return line
