@@ -4,7 +4,7 @@ import tinygrad_seq as tg
 from tinygrad_seq import nn, ops, optim
 """
 
-from . import data, decode, nn, ops, optim, testing, train
+from . import data, decode, nn, ops, optim, testing, train, word2vec
 from .compiler.explain import explain
 from .compiler.fuse import fuse
 from .compiler.scan import scan, unrolled
@@ -56,5 +56,6 @@ __all__ = [
     "train",
     "unrolled",
     "use_backend",
+    "word2vec",
     "zeros",
 ]

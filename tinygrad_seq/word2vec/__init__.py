@@ -1,5 +1,8 @@
 """Word vectors: training, using, evaluating and saving them."""
 
+from .corpus import EncodedCorpus
+from .phrases import Phrases
+from .trainer import Word2Vec
 from .vectors import WordVectors
 
-__all__ = ["WordVectors"]
+__all__ = ["EncodedCorpus", "Phrases", "Word2Vec", "WordVectors"]
