@@ -45,11 +45,11 @@ def probability(text: str) -> float:
     return float(text)
 
 
-def program_parser(description: str, folder: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that every training program has.
+def plain_parser(description: str, folder: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every program has.
 
     description: the program's docstring, shown as it is
-    folder: where checkpoint, metrics and pictures are left by default
+    folder: where files are left by default
     """
     parser = argparse.ArgumentParser(
         usage="%(prog)s [options]",
@@ -59,12 +59,22 @@ def program_parser(description: str, folder: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", help="what to train on (default: something built in)")
     add("--epochs", type=positive, help="passes over the data")
-    add("--lr", type=above_zero, default=4e-3, help="peak learning rate (default: 0.004)")
-    add("--clip", type=above_zero, default=1.0, help="largest norm of the gradient (default: 1)")
-    add("--patience", type=positive, help="epochs without a better validation before stopping")
     add("--backend", help="numpy or cupy (default: TINYGRAD_SEQ_BACKEND, or else numpy)")
     add("--seed", type=count, default=0, help="of all random numbers (default: 0)")
     add("--folder", default=folder, help=f"for checkpoint, metrics, pictures (default: {folder})")
+    return parser
+
+
+def program_parser(description: str, folder: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every program with a `Trainer` has besides.
+
+    description, folder: as in `plain_parser`
+    """
+    parser = plain_parser(description, folder)
+    add = parser.add_argument
+    add("--lr", type=above_zero, default=4e-3, help="peak learning rate (default: 0.004)")
+    add("--clip", type=above_zero, default=1.0, help="largest norm of the gradient (default: 1)")
+    add("--patience", type=positive, help="epochs without a better validation before stopping")
     add("--checkpoint-every", type=positive, default=200, help="batches (default: 200)")
     add("--resume", action="store_true", help="go on from the folder's checkpoint")
     add("--save", help="model file (default: model.safetensors in the folder)")
@@ -76,7 +86,8 @@ def program_parser(description: str, folder: str) -> argparse.ArgumentParser:
 def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Return the options of the command line, after setting the backend and the seed."""
     options = parser.parse_args()
-    if options.load and (options.data or options.resume):
+    given = vars(options)
+    if given.get("load") and (options.data or given.get("resume")):
         parser.error("--load uses a trained model: it does not go with --data or --resume")
     if options.backend:
         use_backend(options.backend)
