@@ -149,8 +149,8 @@ def vectors_of(options, corpus):
     if options.vectors is None:
         small = options.data is None
         model = Word2Vec(
-            vector_size=30 if small else 100, min_count=1 if small else 3, sample=1e-3,
-            epochs=20 if small else 10, seed=options.seed, progress=False,
+            vector_size=30 if small else 100, window=10, min_count=1 if small else 3,
+            sample=0.0 if small else 1e-4, epochs=20, seed=options.seed, progress=False,
         ).fit(corpus)  # fmt: skip
         return model.vectors
     name = options.vectors.removesuffix(".gz")
@@ -169,10 +169,10 @@ def main():
     add("--no-header", action="store_true", help="the file of --vectors is GloVe's")
     add("--examples", type=positive, help="labelled texts to train on (default: 200; 20)")
     add("--trials", type=positive, default=5, help="each with other texts (default: 5)")
-    add("--lr", type=above_zero, default=0.02, help="learning rate (default: 0.02)")
+    add("--lr", type=above_zero, default=0.01, help="learning rate (default: 0.01)")
     options = parse_options(parser)
     options.examples = options.examples or (200 if options.data else 20)
-    options.epochs = options.epochs or 60
+    options.epochs = options.epochs or 100
     train, dev, corpus = read_texts(Path(options.data)) if options.data else built_in(options.seed)
     if not dev or len(train) < options.examples:
         raise ValueError(f"{len(train)} texts to train on, {len(dev)} to judge by, expected more")

@@ -125,7 +125,7 @@ def load(path, no_header):
 
 def show(wv, words):
     """Prints neighbours, and the lecture's table for one-hot and for learnt vectors."""
-    for word in words[:5]:
+    for word in words[:: max(1, len(words) // 5)][:5]:
         near = ", ".join(f"{w} {cosine:.2f}" for w, cosine in wv.most_similar(word, topn=5))
         print(f"near {word}: {near}")
     shown = words[:8]
