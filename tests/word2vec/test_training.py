@@ -327,3 +327,14 @@ def test_encoded_corpus_says_what_it_is():
     encoded = small().encode([["a", "b"], ["a"]])
     assert isinstance(encoded, EncodedCorpus)
     assert repr(encoded) == "EncodedCorpus(3 of 3 words, 2 sentences, vocabulary of 2)"
+
+
+def test_a_last_block_without_the_end_of_a_sentence(tmp_path):
+    """Of a text file that ends with a line end, what is read last holds no end."""
+    path = tmp_path / "text.txt"
+    for text in ("the cat sat\na dog ran\n" * 30, "the cat sat\na dog ran\n\n", "the cat sat"):
+        path.write_text(text)
+        encoded = Word2Vec(min_count=1, seed=0).encode(path)
+        sentences = np.split(encoded.ids, encoded.starts[1:-1])
+        words = [[encoded.words[i] for i in sentence] for sentence in sentences]
+        assert words == [line.split() for line in text.splitlines() if line]

@@ -115,9 +115,9 @@ def _encoded(numbered: Numbered, place: Ids, words: Sequence[str], counts: Count
         ids.append(placed[kept])
         starts.append(before + so_far[block.ends])
         before, text = before + int(so_far[-1]), text + len(kept)
-    if starts[-1][-1:] != before:  # a last sentence without an end
-        starts.append(np.array([before], np.int64))
     ends = np.concatenate(starts)
+    if ends[-1] != before:  # a last sentence without an end
+        ends = np.append(ends, before)
     sentences = np.concatenate([[0], ends[1:][np.diff(ends) > 0]]).astype(np.int64)
     if before == 0:
         raise ValueError(f"the corpus has none of the {len(words)} words of the vocabulary")
