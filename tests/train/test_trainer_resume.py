@@ -17,10 +17,23 @@ from trainings import (
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn, optim
+from tinygrad_seq.data import Prefetcher
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
-TRAININGS = {"language": language_training, "classifier": classifier_training}
+
+def prefetched_training(*arguments, **options):
+    """The classifier's training, whose batches a thread makes ahead."""
+    trainer = classifier_training(*arguments, **options)
+    trainer.batches = Prefetcher(trainer.batches, 3)
+    return trainer
+
+
+TRAININGS = {
+    "language": language_training,
+    "classifier": classifier_training,
+    "prefetched": prefetched_training,
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +44,7 @@ def whole(tmp_path_factory):
         folder = tmp_path_factory.mktemp(name)
         make(folder, seed=4).fit(3)
         ends[name] = state_in(folder)
+    assert ends["prefetched"] == ends["classifier"]
     return ends
 
 

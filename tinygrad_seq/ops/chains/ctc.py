@@ -85,8 +85,8 @@ def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
             a, b = b, a
         if c > a:
             a, c = c, a
-        if b == c == -math.inf:
-            return a
+        if a == -math.inf:
+            return a + b + c  # NaN if one is
         return a + math.log1p(math.exp(b - a) + math.exp(c - a))
 
     @compiled
