@@ -21,7 +21,7 @@ from recurrent import SHAPES
 from recurrent_peers import BUILT_IN, ours, sizes
 
 import tinygrad_seq as tg
-from tinygrad_seq.compiler import kernel
+from tinygrad_seq.compiler.passes import kernel
 from tinygrad_seq.machine import runtime
 
 NOTHING = """

@@ -10,8 +10,8 @@ import numpy as np
 from ..engine.backend import Array
 from ..engine.tensor import tensor_at
 from ..machine import runtime
-from .step import Trace, results_of
-from .trace import INPUT, Symbol, Tracer, Untraceable, tracing
+from .tracing.step import Trace, results_of
+from .tracing.trace import INPUT, Symbol, Tracer, Untraceable, tracing
 
 WIDTH = 1024
 """Elements of a row: arrays are cut into rows whatever their shape."""
@@ -103,8 +103,8 @@ def _are_plain(arrays: Sequence[Any]) -> bool:
 
 def _compiled(function: Function, arrays: int, numbers: int, dtype: np.dtype[Any]) -> Any:
     """Return the loop of a function on rows; None where it cannot be compiled."""
-    from .kernel import Loop  # Numba is imported when something is compiled
-    from .plan import Plan
+    from .passes.kernel import Loop  # Numba is imported when something is compiled
+    from .passes.plan import Plan
 
     symbols = [Symbol(INPUT, i, (2, WIDTH), dtype) for i in range(arrays)]
     tracer = Tracer()

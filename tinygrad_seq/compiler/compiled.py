@@ -14,11 +14,11 @@ from ..engine.modes import current, is_grad_enabled
 from ..engine.primitive import pull_through
 from ..engine.tensor import Tensor, tensor_at
 from .higher import Backward
-from .hoist import Before
-from .kernel import Kernel
-from .plan import Plan
-from .step import Trace
-from .trace import Untraceable
+from .passes.kernel import Kernel
+from .passes.plan import Plan
+from .tracing.hoist import Before
+from .tracing.step import Trace
+from .tracing.trace import Untraceable
 
 Pulled = list[tuple[Place, Any]]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..ops.scan import Step, Tensors, check_inputs
 from .fuse import explained
-from .hoist import Before
-from .program import Program
+from .passes.program import Program
 from .scan import arranged, check_compilable, check_repeatable, compiled
-from .step import Trace, traced
-from .trace import COTANGENT, INPUT, OUTER, STATE, Entry, Symbol, Untraceable
+from .tracing.hoist import Before
+from .tracing.step import Trace, traced
+from .tracing.trace import COTANGENT, INPUT, OUTER, STATE, Entry, Symbol, Untraceable
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan

@@ -18,8 +18,8 @@ from ..machine import runtime
 from ..ops import region as regions
 from ..ops.shape import reshape
 from .scan import Unsuitable, note, remembered
-from .step import Trace, results_of
-from .trace import INPUT, Symbol, Tracer, Untraceable, tracing
+from .tracing.step import Trace, results_of
+from .tracing.trace import INPUT, Symbol, Tracer, Untraceable, tracing
 
 P = ParamSpec("P")
 R = TypeVar("R")

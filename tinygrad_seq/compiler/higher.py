@@ -18,7 +18,7 @@ from ..engine.primitive import fit
 from ..engine.record import record
 from ..engine.tensor import Tensor, tensor_at
 from .scan import run
-from .trace import Entry, Symbol
+from .tracing.trace import Entry, Symbol
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan

@@ -13,9 +13,9 @@ from ..engine.modes import is_grad_enabled
 from ..engine.primitive import pull_through
 from ..engine.tensor import Tensor, tensor_at
 from ..ops.shape import reshape
-from .kernel import Kernel
-from .plan import Plan
-from .step import Trace
+from .passes.kernel import Kernel
+from .passes.plan import Plan
+from .tracing.step import Trace
 
 
 class CompiledRegion:

@@ -22,9 +22,9 @@ from ..ops.scan import (
     step_name,
     without_padding,
 )
-from .hoist import Before
-from .step import Trace, traced
-from .trace import Untraceable
+from .tracing.hoist import Before
+from .tracing.step import Trace, traced
+from .tracing.trace import Untraceable
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan

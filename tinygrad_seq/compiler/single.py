@@ -16,7 +16,7 @@ from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..machine import runtime
 from .scan import op_of
-from .trace import Untraceable
+from .tracing.trace import Untraceable
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan  # Numba is imported when something is compiled

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
-from ..engine.record import record
-from ..engine.tensor import Tensor, tensor_at
-from .expressions import ELEMENTWISE
-from .normalise import bound, rules
+from ... import ops
+from ...engine.record import record
+from ...engine.tensor import Tensor, tensor_at
+from ..passes.expressions import ELEMENTWISE
+from ..passes.normalise import bound, rules
 from .step import Trace
 from .trace import INPUT, OUTER, Entry, Symbol, Tracer, Untraceable, tracing
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from ..tracing.step import Derivative, Trace
+from ..tracing.trace import Symbol, Untraceable
 from . import rules as rules  # it enters its rules
 from .expressions import ELEMENTWISE, REDUCTIONS, Graph, Value, ordered
 from .normalise import Normaliser
 from .program import Buffer, Deferred, Program, wide
-from .step import Derivative, Trace
-from .trace import Symbol, Untraceable
 
 CHEAP = ELEMENTWISE - {
     "div", "exp", "log", "sqrt", "log1p", "expm1", "erf", "softplus", "sin", "cos", "pow",

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..tracing.trace import Untraceable
 from .expressions import Value
 from .normalise import Normaliser, Operand, last_axis, rule
-from .trace import Untraceable
 
 # ---- elementwise ---------------------------------------------------------------------------------
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
-from ..engine import modes
-from ..engine.backend import is_array, set_namespace
-from ..engine.graph import Node, Place
-from ..engine.primitive import Primitive
-from ..engine.tensor import Tensor, tensor_at
+from ... import ops
+from ...engine import modes
+from ...engine.backend import is_array, set_namespace
+from ...engine.graph import Node, Place
+from ...engine.primitive import Primitive
+from ...engine.tensor import Tensor, tensor_at
 
 OUTER, INPUT, STATE, COTANGENT, ZERO = -1, -2, -3, -4, -5
 """What stands in place of the number of an entry in the symbols that no entry made."""

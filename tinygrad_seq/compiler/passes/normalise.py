@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..tracing.trace import COTANGENT, INPUT, OUTER, STATE, Entry, Symbol, Untraceable
 from .expressions import ELEMENTWISE, Graph, Value
-from .trace import COTANGENT, INPUT, OUTER, STATE, Entry, Symbol, Untraceable
 
 _KINDS = {INPUT: "input", STATE: "state", COTANGENT: "cotangent"}
 

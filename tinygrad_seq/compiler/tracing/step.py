@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import ops
-from ..engine.graph import Node, backpropagate
-from ..engine.record import record
-from ..engine.tensor import Tensor, tensor_at
-from ..ops.scan import check_result
+from ... import ops
+from ...engine.graph import Node, backpropagate
+from ...engine.record import record
+from ...engine.tensor import Tensor, tensor_at
+from ...ops.scan import check_result
 from .trace import COTANGENT, INPUT, STATE, WITHIN, Entry, Symbol, Tracer, Untraceable, tracing
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..tracing.trace import Untraceable
 from .expressions import Value
-from .trace import Untraceable
 
 
 @dataclass

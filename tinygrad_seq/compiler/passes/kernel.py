@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..machine import products, runtime
-from ..machine.stored import FEW, LARGE
+from ...machine import products, runtime
+from ...machine.stored import FEW, LARGE
 from .lower import PRODUCTS, Source, is_private
 from .plan import Plan, columns_of
 from .program import Buffer, Program, wide

@@ -1,0 +1,1 @@
+"""From the ops of a step to its kernels: normalise, plan, schedule, lower, run."""

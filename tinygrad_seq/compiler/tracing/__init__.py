@@ -1,0 +1,1 @@
+"""Functions run on symbols: what they call is written down, differentiated, cut in two."""
