@@ -55,11 +55,18 @@ from .indexing import getitem, masked_fill, one_hot, pick, place, place_picked
 from .linalg import einsum, linear, matmul, outer
 from .losses import (
     binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cosine_similarity,
     cross_entropy,
     cross_entropy_rows,
+    ge2e_contrast_loss,
+    ge2e_similarity,
+    ge2e_softmax_loss,
     l1_loss,
     mse_loss,
     nll_loss,
+    pairwise_distance,
+    triplet_loss,
 )
 from .reductions import (
     all,
@@ -94,15 +101,6 @@ from .shape import (
     tile,
     transpose,
     unbind,
-)
-from .similarity import (
-    cosine_embedding_loss,
-    cosine_similarity,
-    ge2e_contrast_loss,
-    ge2e_similarity,
-    ge2e_softmax_loss,
-    pairwise_distance,
-    triplet_loss,
 )
 
 __all__ = [

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backend import values, xp
-from ..engine.tensor import Tensor, tensor_at
-from .activations import relu, sigmoid
-from .elementwise import abs, maximum, minimum, pow, sqrt, where
-from .losses import check_same_shape, reduced
-from .reductions import logsumexp, max, mean, sum
-from .shape import expand_dims
+from ...engine.backend import values, xp
+from ...engine.tensor import Tensor, tensor_at
+from ..activations import relu, sigmoid
+from ..elementwise import abs, maximum, minimum, pow, sqrt, where
+from ..reductions import logsumexp, max, mean, sum
+from ..shape import expand_dims
+from .predictions import check_same_shape, reduced
 
 
 def cosine_similarity(x: Tensor, y: Any, axis: int = -1, eps: float = 1e-8) -> Tensor:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.backend import Array, as_array, is_array, values, xp
-from ..engine.primitive import fused
-from ..engine.tensor import Tensor, tensor_at
-from .activations import softplus
-from .elementwise import abs, where
-from .indexing import check_indices, getitem, pick
-from .reductions import log_softmax, mean, sum
-from .region import region
-from .shape import reshape, transpose
+from ...engine.backend import Array, as_array, is_array, values, xp
+from ...engine.primitive import fused
+from ...engine.tensor import Tensor, tensor_at
+from ..activations import softplus
+from ..elementwise import abs, where
+from ..indexing import check_indices, getitem, pick
+from ..reductions import log_softmax, mean, sum
+from ..region import region
+from ..shape import reshape, transpose
 
 
 def _cross_entropy_rows(x: Any, targets: Any) -> Any:
