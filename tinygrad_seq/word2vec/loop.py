@@ -147,6 +147,13 @@ def fill(ids, keep, seed, start, stop, more, positions, n):
 
 
 @njit
+def addresses(ids, base, end, first, n, positions, rows):
+    """Nothing; afterwards rows holds the input rows of the words first to n in the buffer."""
+    for i in range(first, n):
+        rows[i] = base[0] + np.int64(ids[positions[i]]) * end
+
+
+@njit
 def before(ids, keep, seed, start, stop, window, positions):
     """How many of the `window` kept words in front of `stop` there are, in order in positions."""
     n = 0
@@ -181,8 +188,7 @@ def train(
             sentence += 1
         stop = min(last, starts[sentence + 1])
         n = before(ids, keep, seed, starts[sentence], p, span, positions)
-        for i in range(n):
-            rows[i] = base[0] + np.int64(ids[positions[i]]) * end
+        addresses(ids, base, end, 0, n, positions, rows)
         target = n
         while True:
             old = n
@@ -192,8 +198,7 @@ def train(
                 complete = n
                 after = starts[sentence + 1]
                 _, n = fill(ids, keep, seed, p, after, span, positions, n)
-            for i in range(old, n):
-                rows[i] = base[0] + np.int64(ids[positions[i]]) * end
+            addresses(ids, base, end, old, n, positions, rows)
             part, number = train_buffer(
                 ids, sampler, base, end, target, complete, n, rate, window, shrink, seed, measured,
                 architecture, scales, scratch,
@@ -208,6 +213,34 @@ def train(
                 positions[i], rows[i] = positions[cut + i], rows[cut + i]
             target = span
     return total, pairs
+
+
+@njit
+def ask_for(targets, t, end):
+    """Nothing; asks for a target's output rows to be in the cache soon."""
+    for j in range(ROWS):
+        prefetch(targets[t, j], end)
+
+
+@njit
+def gather(t, reach, n, rows, context):
+    """How many contexts the target t has; afterwards context holds their rows."""
+    count = 0
+    for i in range(max(0, t - reach), t):
+        context[count] = rows[i]
+        count += 1
+    for i in range(t + 1, min(n, t + reach + 1)):
+        context[count] = rows[i]
+        count += 1
+    return count
+
+
+@njit
+def draw_pairs(counter, own, count, sampler, base, end, targets, missing, spare):
+    """Nothing; draws the negatives of `count` pairs of one target, and asks for their rows."""
+    for i in range(count):
+        counter, missing[i] = negatives(counter, targets, i, own, base[1], end, sampler, spare)
+        ask_for(targets, i, end)
 
 
 @njit
@@ -227,26 +260,18 @@ def train_buffer(
             counter = mix(at(seed, positions[t]) ^ OTHER)
             own = base[1] + np.int64(ids[positions[t]]) * end
             _, missing[t] = negatives(counter, targets, t, own, base[1], end, sampler, spare)
-        for t in range(target, min(target + 1, complete)):
-            for j in range(ROWS):
-                prefetch(targets[t, j], end)
+        if target < complete:
+            ask_for(targets, target, end)
     for i in range(max(0, target - len(context) // 2), min(n, target + window)):
         prefetch(rows[i], end)
     for t in range(target, complete):
         if architecture != PAIRS and t + 1 < complete:
-            for j in range(ROWS):
-                prefetch(targets[t + 1, j], end)
+            ask_for(targets, t + 1, end)
         if t + window + 1 < n:
             prefetch(rows[t + window + 1], end)
         r = at(seed, positions[t])
         reach = 1 + np.int64(((r & LOW) * U(window)) >> HALF) if shrink else window
-        count = 0
-        for i in range(max(0, t - reach), t):
-            context[count] = rows[i]
-            count += 1
-        for i in range(t + 1, min(n, t + reach + 1)):
-            context[count] = rows[i]
-            count += 1
+        count = gather(t, reach, n, rows, context)
         if count == 0:
             continue
         alpha = np.float32(rate[0] + rate[1] * (positions[t] - rate[2]))
@@ -255,11 +280,7 @@ def train_buffer(
         part = 0.0
         if architecture == PAIRS:
             own = base[1] + np.int64(ids[positions[t]]) * end
-            for i in range(count):
-                counter, k = negatives(counter, targets, i, own, base[1], end, sampler, spare)
-                missing[i] = k
-                for j in range(1, ROWS):
-                    prefetch(targets[i, j], end)
+            draw_pairs(counter, own, count, sampler, base, end, targets, missing, spare)
             for i in range(count):
                 here, lost = outputs + i * (8 * WIDTH), missing[i]
                 one_context = contexts + 8 * i
