@@ -1,5 +1,6 @@
 """Word2Vec: corpora in, vectors out; the same bits again; interrupted, saved, resumed, grown."""
 
+import io
 import json
 import math
 import os
@@ -136,6 +137,19 @@ def test_lists_generators_files_and_ids_train_alike(tmp_path):
     for vectors in found[1:]:
         assert vectors.words == found[0].words
         np.testing.assert_array_equal(vectors.vectors, found[0].vectors)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n" * 40])
+@pytest.mark.parametrize("size", [16, 50, 1000])
+def test_text_in_many_chunks_is_encoded_as_lists_are(monkeypatch, size, end):
+    """A chunk may end no sentence: the last one of the text, too."""
+    sentences = list(topics(30))
+    text = "\n".join(" ".join(s) for s in sentences) + end
+    monkeypatch.setattr("tinygrad_seq.data.tokens.CHUNK", size)
+    got, expected = small().encode(io.BytesIO(text.encode())), small().encode(sentences)
+    assert got.words == expected.words
+    np.testing.assert_array_equal(got.ids, expected.ids)
+    np.testing.assert_array_equal(got.starts, expected.starts)
 
 
 # ---- interrupted, saved, resumed -----------------------------------------------------------------

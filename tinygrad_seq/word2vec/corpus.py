@@ -115,9 +115,7 @@ def _encoded(numbered: Numbered, place: Ids, words: Sequence[str], counts: Count
         ids.append(placed[kept])
         starts.append(before + so_far[block.ends])
         before, text = before + int(so_far[-1]), text + len(kept)
-    ends = np.concatenate(starts)
-    if ends[-1] != before:  # a last sentence without an end
-        ends = np.append(ends, before)
+    ends = np.concatenate([*starts, [before]])  # a last sentence may have no end
     sentences = np.concatenate([[0], ends[1:][np.diff(ends) > 0]]).astype(np.int64)
     if before == 0:
         raise ValueError(f"the corpus has none of the {len(words)} words of the vocabulary")

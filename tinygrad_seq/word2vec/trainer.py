@@ -65,8 +65,7 @@ class Word2Vec(Settings):
     def grow_vocabulary(self, corpus: Any) -> list[str]:
         """Return the words that the vocabulary has now besides: those that occur `min_count` times.
 
-        Their vectors are as untrained ones are; `partial_fit` trains them. The counts of all words
-        go up by those of the corpus.
+        `partial_fit` trains their vectors. All counts go up by the corpus's.
         Raises RuntimeError before the first `fit`.
         """
         self._check_fitted("grow_vocabulary")
@@ -89,8 +88,7 @@ class Word2Vec(Settings):
 
         callbacks: called with the model after each epoch
         resume: go on where an interrupted training of this corpus, or a loaded one, stopped
-        Ctrl-C stops within a moment and raises KeyboardInterrupt; the vectors are then as far as
-        training came.
+        Ctrl-C stops within a moment, leaves the vectors as they are, and raises KeyboardInterrupt.
         Raises as `encode`; FloatingPointError if vectors are no longer finite; with `resume`,
         RuntimeError if there is nothing to go on with, ValueError for another corpus.
         """
