@@ -36,6 +36,12 @@ def own_softmax(features, counts):
     return tg.nn.FullSoftmax(features, len(counts), bias=True)
 
 
+def named(settings):
+    """A case's name: the same in every process, as an address in it would not be."""
+    values = {key: getattr(value, "__name__", value) for key, value in settings.items()}
+    return " ".join(f"{key}={value}" for key, value in values.items()) or "defaults"
+
+
 def neighbours_share_topics(model):
     """Of all topic words, the share whose nearest word is of the same topic."""
     words = [word for word in model.words if word != "common"]
@@ -65,7 +71,7 @@ def neighbours_share_topics(model):
         {"architecture": "cbow", "combine": "concat"},
         {"objective": own_softmax},
     ],
-    ids=str,
+    ids=named,
 )
 def test_vectors_learn_what_stands_together(settings):
     model = small(**settings).fit(topics())
