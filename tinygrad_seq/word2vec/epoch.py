@@ -23,9 +23,9 @@ PIECE = 50_000
 BUFFER = 1024
 """Words that stand in a thread's buffer, beside the windows at its ends."""
 REPLICAS = 4
-MERGES = 20
+MERGES = 100
 """Times in an epoch that replicas are merged, and more where a thread would train
-`WORDS_APART` words in between."""
+`WORDS_APART` words in between; of 8.5 million words, 20 times lost accuracy (docs/decisions.md)."""
 WORDS_APART = 1_000_000
 LINE = 16
 """Floats of a cache line; rows are a multiple of it."""
