@@ -4,7 +4,7 @@
     python examples/tagger.py --data FOLDER                    train.tsv, dev.tsv, plain or gzip
     python examples/tagger.py --data FOLDER --crf              entities: person, location, ...
     python examples/tagger.py --load MODEL --evaluate FILE     score other sentences
-    python examples/tagger.py --load MODEL --say "They walk ."
+    python examples/tagger.py --load MODEL --say "they walk the dog ."
 
 A line is a word, a tab and its tag; an empty line ends a sentence. A bidirectional LSTM reads each
 word's letters, another the words (embedding and what the letters say, side by side). With --crf the

@@ -137,3 +137,64 @@ def test_help_explains_itself(name, tmp_path):
     assert (code, err) == (0, "")
     for option in ("--data", "--backend", "--save", "--resume", "--epochs", "--seed", "--evaluate"):
         assert option in out
+
+
+def test_tagger(tmp_path):
+    small = ("--embedding", 16, "--hidden", 16, "--epochs", 1, "--lr", 0.02, "--dropout", 0.1)
+    out = run("tagger", tmp_path, *small, "--save", "m", "--say", "they walk the dog .")
+    assert "they/PRON walk/VERB the/DET dog/NOUN ./PUNCT" in out
+    (right,) = figures(out, "validation, best: ")
+    assert right > 95  # the commonest tag of each word: 87
+    (tmp_path / "s.tsv").write_text("the\tDET\nwalk\tNOUN\n\nthey\tPRON\nwalk\tVERB\n")
+    again = run("tagger", tmp_path, "--load", "m", "--evaluate", "s.tsv")
+    assert figures(again, "s.tsv: ") == [100.0]
+    (tmp_path / "bad.tsv").write_text("the\tDET\nalone\n")
+    said = complaint("tagger", tmp_path, "--load", "m", "--evaluate", "bad.tsv")
+    assert said == "bad.tsv, line 2: expected a word, a tab and a tag"
+    (tmp_path / "odd.tsv").write_text("the\tARTICLE\n")
+    said = complaint("tagger", tmp_path, "--load", "m", "--evaluate", "odd.tsv")
+    assert said == "odd.tsv, sentence 1: the model has no tag 'ARTICLE'"
+
+
+def test_tagger_with_a_crf(tmp_path):
+    names = ["Ada", "Max", "Eve"]
+    lines = [f"{a}\tB-person\n{b}\tI-person\nsaw\tO\n{c}\tB-place\n" for a in names for b in names
+             for c in ("Rome", "Oslo")]  # fmt: skip
+    (tmp_path / "train.tsv").write_text("\n".join(lines * 5))
+    (tmp_path / "dev.tsv").write_text("\n".join(lines))
+    small = ("--embedding", 16, "--hidden", 16, "--epochs", 8, "--lr", 0.02, "--dropout", 0)
+    out = run("tagger", tmp_path, "--data", tmp_path, "--crf", *small, "--save", "m")
+    assert figures(out, "validation, best: ")[-1] > 95  # none: 0
+    again = run("tagger", tmp_path, "--load", "m", "--evaluate", "dev.tsv")
+    assert figures(again, "dev.tsv: ") == figures(out, "validation, best: ")
+
+
+@pytest.mark.parametrize("attention", [(), ("--no-attention",)])
+def test_translate(attention, tmp_path):
+    pytest.importorskip("sacrebleu")
+    small = ("--embedding", 24, "--hidden", 32, "--epochs", 14, "--lr", 0.02, "--dropout", 0)
+    out = run("translate", tmp_path, *small, *attention, "--batch", 32, "--beam", 2, "--save", "m")
+    (bleu,) = figures(out, "validation: greedy, BLEU")
+    assert bleu > 25  # "ein hundert ein und zwanzig" for everything: about 12
+    drawn = (tmp_path / "runs" / "translate" / "attention.png").exists()
+    assert drawn == (not attention)
+    (tmp_path / "p.tsv").write_text("one hundred and forty two\tein hundert zwei und vierzig\n")
+    again = run("translate", tmp_path, "--load", "m", "--evaluate", "p.tsv")
+    assert len(again.splitlines()) == 2
+    (tmp_path / "bad.tsv").write_text("one\tein\nalone\n")
+    said = complaint("translate", tmp_path, "--load", "m", "--evaluate", "bad.tsv")
+    assert said == "bad.tsv, line 2: expected a sentence, a tab and another"
+
+
+def test_chatbot(tmp_path, monkeypatch):
+    small = ("--embedding", 24, "--hidden", 32, "--epochs", 3, "--lr", 0.02, "--dropout", 0)
+    out = run("chatbot", tmp_path, *small, "--batch", 32, "--save", "m")
+    (perplexity,) = figures(out, "validation, best: perplexity")
+    assert perplexity < 1.4  # the commonest reply's words alone: about 2
+    lines = iter(["my hat is blue. what do you say?", ""])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(lines))
+    talked = run("chatbot", tmp_path, "--load", "m", "--talk", "--beam", 1)
+    assert "how nice!" in talked
+    (tmp_path / "d.tsv").write_text("1\tx\tmy cat is red.\ta red cat, how nice!\n" * 2)
+    again = run("chatbot", tmp_path, "--load", "m", "--evaluate", "d.tsv")
+    assert figures(again, "d.tsv: perplexity")[0] > 1
