@@ -10,7 +10,8 @@ No dropout, whose masks would differ. Both sides start from the same weights, se
 in the same order, run in processes of their own with --threads threads each, and take turns:
 --chunk training steps at a time. Figures are medians over the chunks; ratios the median of the
 turns' ratios. An epoch's time is that of a step times the steps; with --epoch a whole one is
-trained by both, and both validate.
+trained by both, and both validate. Over words the two losses are equal to 3e-6 for 36 steps, then
+part: rate 1 multiplies rounding errors by 1.5 a step (in float64 they differ by 4e-14 at step 40).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from nn_layers import (
 )
 
 import tinygrad_seq as tg
-from tinygrad_seq import nn, ops
+from tinygrad_seq import nn, ops, optim
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_shape = pytest.mark.parametrize("shape", SHAPES)
@@ -226,3 +226,34 @@ def test_eval_of_a_whole_model_reaches_the_dropout_in_its_layers(inside):
     np.testing.assert_array_equal(host(layer(x)[0]), dropped(0.0, True))
     model.train()
     assert not np.array_equal(host(layer(x)[0]), host(layer(x)[0]))
+
+
+def language_model_losses(steps):
+    """Losses of training a small language model, state carried, its gradients clipped; weights."""
+    tg.manual_seed(3)
+    embedding = nn.Embedding(40, 12, dtype="float64")
+    lstm, output = nn.LSTM(12, 16, 2, dtype="float64"), nn.Linear(16, 40, dtype="float64")
+    parameters = [p for part in (embedding, lstm, output) for p in part.parameters()]
+    optimizer, state, losses = optim.SGD(parameters, lr=1.0), None, []
+    rng = np.random.default_rng(4)
+    for _ in range(steps):
+        ids = rng.integers(0, 40, (9, 5)) // rng.integers(1, 5, (9, 5))
+        optimizer.zero_grad()
+        h, state = lstm(embedding(ids[:-1]), state)
+        loss = ops.cross_entropy(output(h.reshape(-1, 16)), ids[1:].reshape(-1))
+        loss.backward()
+        optim.clip_grad_norm_(parameters, 0.5)
+        optimizer.step()
+        losses.append(loss.item())
+        state = nn.detached(state)
+    return losses, [host(p) for p in parameters]
+
+
+def test_training_long_equals_training_unrolled():
+    losses, weights = language_model_losses(60)
+    with tg.unrolled():
+        wanted, unrolled = language_model_losses(60)
+    assert losses[-1] < 0.9 * losses[0]
+    np.testing.assert_allclose(losses, wanted, rtol=1e-11)
+    for one, other in zip(weights, unrolled, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
