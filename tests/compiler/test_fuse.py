@@ -334,3 +334,16 @@ def test_a_large_vector_beside_as_many_rows():
         np.testing.assert_allclose(y.array, function(x, v).array, rtol=1e-14)
         for a, b in zip(*(tg.grad(t.sum(), [v]) for t in (y, function(x, v))), strict=True):
             np.testing.assert_allclose(a.array, b.array, rtol=1e-12)
+
+
+@pytest.mark.parametrize("together", [lambda w: w, lambda w: w.detach()])
+def test_a_tensor_in_two_places_is_not_taken_for_two_others(together):
+    x, w, b = (tg.Tensor(normal(*s), requires_grad=True) for s in ((40, 7), (7,), (7,)))
+    for weight, bias in ((w, together(w)), (w, b), (b, w)):
+        with tg.unrolled():
+            y = ops.layer_norm(x, (7,), weight, bias)
+            expected = [y, *tg.grad((y * y).sum(), [x, weight])]
+        y = ops.layer_norm(x, (7,), weight, bias)
+        found = [y, *tg.grad((y * y).sum(), [x, weight])]
+        for a, e in zip(found, expected, strict=True):
+            assert np.allclose(a.detach().numpy(), e.detach().numpy(), rtol=1e-9, atol=1e-12)

@@ -218,11 +218,15 @@ _known: dict[Any, Any] = {}
 def _run_region(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     """Return what a function that closes over nothing makes, by one kernel; None without one.
 
-    As `fuse`, but equal forms of arguments are traced once.
+    As `fuse`, but equal forms of arguments are traced once. Not with the same array in two places:
+    its trace has one leaf for both.
     """
     recording = modes.is_grad_enabled()
     form = tuple([_form(a, recording) for a in args])
     if current.unrolled or current.anomaly or None in form:
+        return None
+    arrays = [id(a.array) for a in args if isinstance(a, Tensor)]
+    if len(set(arrays)) < len(arrays):
         return None
     key = (function, form)
     found = _known.get(key)
