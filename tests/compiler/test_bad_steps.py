@@ -122,3 +122,58 @@ def test_lengths_are_checked_before_any_step(lengths, kind, message, context):
     for every in (None, 2):
         with CONTEXTS[context](), pytest.raises(kind, match=message):
             tg.scan(never, X, H0, lengths=lengths, checkpoint_every=every)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("lengths", [None, [1, 3]])
+def test_conditions_come_out_as_booleans(context, lengths):
+    with CONTEXTS[context]():
+        outputs = tg.scan(lambda h, x: (h - x, h > x), X, H0 * 2, lengths=lengths)[1]
+    assert outputs.dtype == bool
+    expected = np.array([[True, True], [False, False], [False, False]])
+    np.testing.assert_array_equal(outputs.array, np.repeat(expected[..., None], H, axis=-1))
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_fused_conditions_come_out_as_booleans(context, monkeypatch):
+    monkeypatch.setattr("tinygrad_seq.compiler.fuse.SMALL", 1)
+    rows = tg.Tensor(np.arange(12.0).reshape(3, 4))
+    with CONTEXTS[context]():
+        found = tg.fuse(lambda x: x * 2 > 7)(rows)
+    assert found.dtype == bool
+    assert found.array.sum() == 8
+
+
+@pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda t: t + 1,
+        lambda t: ops.stack([t, t]),
+        lambda t: t.sum().backward(),
+        lambda t: t.detach().numpy(),
+        lambda t: float(t.sum()),
+        repr,
+    ],
+)
+def test_a_value_that_a_compiled_step_left_behind_is_an_error(use):
+    left = []
+
+    def leaves_behind(h, x):
+        left.append(h * x)
+        return left[-1], h
+
+    tg.scan(leaves_behind, X, H0)
+    with pytest.raises(RuntimeError, match="return it as an output of the step"):
+        use(left[0])
+
+
+@pytest.mark.parametrize("every", [None, 2, np.int64(2)])
+def test_lengths_need_a_batch_also_in_pieces(every):
+    with pytest.raises(ValueError, match=r"lengths for inputs \(3,\), expected \(T, B, ...\)"):
+        tg.scan(lambda h, x: (h + x, h), X[:, 0, 0], H0, lengths=[1, 2], checkpoint_every=every)
+
+
+def test_explain_says_what_it_takes():
+    with pytest.raises(TypeError, match=r"got a step and 1 arguments, expected explain\(step"):
+        tg.explain(widens, X)

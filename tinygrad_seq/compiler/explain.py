@@ -56,6 +56,11 @@ def explain(step: Any, *arguments: Any, lengths: Any = None, reverse: bool = Fal
     Raises ValueError or TypeError as `scan` does.
     """
     function = getattr(step, "fused", None)
+    if function is None and len(arguments) != 2:
+        raise TypeError(
+            f"explain: got a step and {len(arguments)} arguments, expected explain(step, inputs, "
+            "state), or a function made by tg.fuse and its arguments"
+        )
     try:
         if function is None:
             op = _compiled_step(step, *arguments, lengths=lengths, reverse=reverse)

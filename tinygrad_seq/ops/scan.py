@@ -140,10 +140,15 @@ def check_lengths(lengths: Any, steps: int, batch: int) -> np.ndarray:
 
 def step_masks(lengths: Any, x: Tensor) -> Array:
     """Return booleans (T, B): whether step t lies within sequence b. x (T, B, ...)."""
+    host = _lengths_of(lengths, x)
+    return xp(x.array).asarray(np.arange(x.shape[0])[:, None] < host)
+
+
+def _lengths_of(lengths: Any, x: Tensor) -> np.ndarray:
+    """Return the lengths of the sequences of x (T, B, ...), checked."""
     if x.ndim < 2:
         raise ValueError(f"scan: lengths for inputs {x.shape}, expected (T, B, ...)")
-    host = check_lengths(lengths, x.shape[0], x.shape[1])
-    return xp(x.array).asarray(np.arange(x.shape[0])[:, None] < host)
+    return check_lengths(lengths, x.shape[0], x.shape[1])
 
 
 def without_padding(valid: Array, x: Tensor) -> Tensor:
@@ -205,13 +210,13 @@ def scan_in_pieces(
 
     Raises ValueError unless `every` is an integer of at least 1, and as `scan` does.
     """
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+    if isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1:
         raise ValueError(f"scan: checkpoint_every is {every!r}, expected an integer of at least 1")
     series = inputs if isinstance(inputs, tuple) else (inputs,)
     steps = check_inputs(series, state)
     if lengths is not None:
-        lengths = check_lengths(lengths, steps, series[0].shape[1])
-    starts = range(0, steps, every)
+        lengths = _lengths_of(lengths, series[0])
+    starts = range(0, steps, int(every))
     pieces: dict[int, Any] = {}
     for start in reversed(starts) if reverse else starts:
         part = tuple(x[start : start + every] for x in series)

@@ -58,6 +58,9 @@ class Plan:
             self.derivative = None
             n.run(trace.entries)
             new, outputs = trace.new, trace.outputs
+        for s in (*new, *outputs):
+            if s.dtype != dtype:
+                raise Untraceable(f"a result is {s.dtype}, the state {dtype}")
         self.new, self.outputs = ([self._rows(s, batch) for s in ss] for ss in (new, outputs))
         self.leaves = [n.value(s) for s in (*trace.inputs, *trace.state)]
         self.states = self.leaves[states]

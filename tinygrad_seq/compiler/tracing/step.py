@@ -129,7 +129,7 @@ def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -
             if any(t.ndim != 2 for t in (*new, *outputs)):
                 raise Untraceable("with lengths, states and outputs have to be (B, width)")
             new = [ops.where(mask, n, h) for n, h in zip(new, hs, strict=True)]
-            outputs = [ops.where(mask, y, 0.0) for y in outputs]
+            outputs = [ops.where(mask, y, y.dtype.type(0)) for y in outputs]
         new, outputs = ([tracer.lift(t)[0] for t in ts] for ts in (new, outputs))
     if not all(isinstance(s, Symbol) for s in (*new, *outputs)):
         raise Untraceable("it returns a number")

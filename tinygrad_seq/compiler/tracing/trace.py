@@ -52,6 +52,7 @@ class Symbol(Tensor):
     @property
     def array(self) -> Symbol:
         """The symbol itself: rules that look at a tensor's array trace on."""
+        _within_a_step()
         return self
 
     @property
@@ -66,17 +67,26 @@ class Symbol(Tensor):
 
     def item(self) -> float:
         """Never return: a value is asked for that is not known yet. Raises Untraceable."""
-        tracer = modes.current.tracer
-        maker = "" if tracer is None else tracer.made_by(self)
+        maker = _within_a_step().made_by(self)
         raise Untraceable(
             f"it looks at the value of {maker or 'an input or a state'}, "
             "which differs from one time to the next"
         )
 
-    tolist = numpy = item  # type: ignore[assignment]
+    tolist = numpy = view = item  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"%{self.entry}.{self.number} {self.dtype}{self.shape}"
+
+
+def _within_a_step() -> Any:
+    """Return the tracer. Raises RuntimeError where a symbol is used after its step."""
+    if modes.current.tracer is None:
+        raise RuntimeError(
+            "a Tensor of a compiled step is used outside it, where it has no value: "
+            "return it as an output of the step, or run the step in tg.unrolled()"
+        )
+    return modes.current.tracer
 
 
 class _Namespace:
