@@ -39,3 +39,8 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     assert links
     for link in links:
         assert (ROOT / link).exists(), link
+
+
+def test_every_example_is_named() -> None:
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        assert re.search(rf"\b{path.stem}\b", README), path.stem
