@@ -72,7 +72,8 @@ class Epoch:
             inputs, outputs, shard.done, until, rate, self.window, self.shrink, self.seed,
             self.measured, self.architecture, self.scales,
         )  # fmt: skip
-        loss, pairs = _trainer(self.negative)(self.corpus, *arguments)
+        with np.errstate(all="ignore"):  # what is not finite is an error once the epoch ends
+            loss, pairs = _trainer(self.negative)(self.corpus, *arguments)
         shard.loss, shard.pairs, shard.done = shard.loss + loss, shard.pairs + pairs, until
 
     def merge_scales(self, words: int, replicas: int) -> list[Array]:
