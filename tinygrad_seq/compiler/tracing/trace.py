@@ -163,28 +163,32 @@ class Tracer:
             return None
         values: list[Any] = []
         parents: list[Place | None] = []
-        key, bit = 0, 1
+        key, bit, shift, live = 0, 1, not op.variadic, False
         for a in args:
-            place = None
-            if isinstance(a, Tensor) or is_array(a):
+            place, kind = None, type(a)
+            if kind in _PLAIN:
+                pass
+            elif isinstance(a, Tensor) or is_array(a):
                 a, place = self.lift(a)
+                live = live or (type(a) is Symbol and a.live)
                 if place is not None:
                     key |= bit
             elif isinstance(a, np.generic):
                 a = a.item()
             values.append(a)
             parents.append(place)
-            bit <<= not op.variadic
+            bit <<= shift
         outs, several = self._write(op, tuple(values), static)
         node = None
         if key and self.recording and op.mask:
             node = _node(op, key | bit, parents, values, static, outs if several else outs[0])
-        if self.following and op.mask and any(type(v) is Symbol and v.live for v in values):
+        if live and self.following and op.mask:
             place = WITHIN if modes.current.recording else None
             for o in outs:
                 o.live = o.dtype.kind == "f"
-            found = tuple([tensor_at(o, place if o.live else None) for o in outs])
-            return found if several else found[0]
+            if not several:
+                return tensor_at(outs[0], place if outs[0].live else None)
+            return tuple([tensor_at(o, place if o.live else None) for o in outs])
         if not several:
             return tensor_at(outs[0], None if node is None else (node, 0))
         return tuple([tensor_at(o, None if node is None else (node, o.number)) for o in outs])
@@ -217,15 +221,22 @@ class Tracer:
     def _write(
         self, op: Primitive, values: tuple[Any, ...], static: dict[str, Any]
     ) -> tuple[tuple[Symbol, ...], bool]:
-        specs, refs = [], []
+        specs: list[Any] = []
+        refs: list[Any] = []
         for v in values:
-            symbolic = type(v) is Symbol
-            specs.append(v.spec if symbolic else freeze(v))
-            refs.append(v.ref if symbolic else specs[-1])
+            if type(v) is Symbol:
+                specs.append(v.spec)
+                refs.append(v.ref)
+            else:
+                specs.append(freeze(v))
+                refs.append(specs[-1])
         frozen = tuple([(k, freeze(v)) for k, v in static.items()]) if static else ()
         forms, several = _result(op, tuple(specs), frozen, values, static)
         number = len(self.entries)
-        outs = tuple([Symbol(number, i, s, d) for i, (s, d) in enumerate(forms)])
+        if several:
+            outs = tuple([Symbol(number, i, s, d) for i, (s, d) in enumerate(forms)])
+        else:
+            outs = (Symbol(number, 0, *forms[0]),)
         self.entries.append(Entry(op, values, static, outs, several))
         self.key.append((op.name, tuple(refs), frozen))
         return outs, several
