@@ -87,7 +87,8 @@ class Plan:
 
     def _rows(self, s: Symbol, batch: int) -> Value:
         value = self.normaliser.value(s)
-        flat = len(s.shape) == 1 and value.width  # a vector, not a number for each row
+        number = value.width == 0 or (value.rows and value.width == 1)  # for each row
+        flat = len(s.shape) == 1 and not number  # a vector
         if s.shape[:1] != (batch,) or len(s.shape) > 2 or value.op == "transpose" or flat:
             raise Untraceable(f"a state or output is {s.shape}, expected ({batch}, width)")
         return value
