@@ -358,3 +358,26 @@ def test_a_last_block_without_the_end_of_a_sentence(tmp_path):
         sentences = np.split(encoded.ids, encoded.starts[1:-1])
         words = [[encoded.words[i] for i in sentence] for sentence in sentences]
         assert words == [line.split() for line in text.splitlines() if line]
+
+
+FROM_DISK = """
+import numpy as np
+from tinygrad_seq.word2vec import Word2Vec
+lines = [["a", "b", "c", "d"], ["b", "a", "d", "c"]] * 50
+for shared in (True, False):
+    model = Word2Vec(vector_size=20, min_count=1, sample=0, epochs=2, seed=1, workers=1,
+                     shared_negatives=shared, alpha=0.1, progress=False)
+    print(model.fit(lines).vectors.vectors.tobytes().hex())
+"""
+
+
+@compiled
+def test_code_from_the_disk_trains_as_code_just_compiled(tmp_path):
+    environment = {**os.environ, "TINYGRAD_SEQ_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", FROM_DISK]
+    first, second = (
+        subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    )
+    assert len(set(first.split())) == 2
+    assert first == second
