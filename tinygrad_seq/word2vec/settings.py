@@ -41,7 +41,7 @@ class Settings:
     seed: of all that is random; by default drawn from the default generator (`manual_seed`). The
     same seed with one worker gives the same bits
     deterministic: the same bits with any number of workers (up to 4 help), for twice the time
-    shared_negatives: draw negatives once for all contexts of a target: as accurate, 3 times as fast
+    shared_negatives: draw negatives once for all contexts of a target: faster
     exact_gradient: of a mean, give each context word its share of the gradient, as calculus has it
     (then alpha 0.2 suits better); else all of it, as word2vec.c does, which measured better
     backend: "numpy", or "cupy", which trains on the graph, on a GPU
