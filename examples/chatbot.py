@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 import random
-from pathlib import Path
 
 from translate import Translator, add_options, nats, train
 
@@ -39,11 +38,6 @@ def read_dialogues(path, turns):
     if not pairs:
         raise ValueError(f"{path}: no dialogues in it")
     return pairs
-
-
-def first_of(folder, part):
-    """The file of a part, plain or gzip."""
-    return next(iter(sorted(Path(folder).glob(f"{part}.tsv*"))), Path(folder) / f"{part}.tsv")
 
 
 def made_up_dialogues(number=1000):
@@ -93,9 +87,9 @@ def main():
         pairs, held_out = made[200:], made[:200]
         alone = pairs
         if options.data:
-            files = {part: first_of(options.data, part) for part in ("train", "val")}
-            pairs, held_out = (read_dialogues(file, options.turns) for file in files.values())
-            alone = read_dialogues(files["train"], 0)
+            files = [data.part_of(options.data, name) for name in ("train.tsv", "val.tsv")]
+            pairs, held_out = (read_dialogues(file, options.turns) for file in files)
+            alone = read_dialogues(files[0], 0)
         texts = [text for pair in alone for text in pair]  # one vocabulary for both sides
         model = train(pairs, held_out, options, (texts, texts), False, "nats a reply token")
         print(f"validation, best: perplexity {math.exp(nats(model, held_out)):.3f}")

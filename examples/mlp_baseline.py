@@ -15,7 +15,7 @@ letters are cut for both.
 from __future__ import annotations
 
 import numpy as np
-from names import END, batches_of, made_up_names
+from names import batches_of, encode, made_up_names, score, total_loss
 
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, ops
@@ -44,10 +44,10 @@ class NextLetter(nn.Module):
         self.output = nn.Linear(hidden, self.size)
 
     def forward(self, ids):
-        """Logits (T, B, V)."""
+        """Logits (T, B, V), and no state to go on from."""
         x = ops.one_hot(tg.tensor(ids), self.size)  # (T, B, V)
         h = self.recurrent(x)[0] if self.kind == "rnn" else ops.tanh(self.hidden(self.flat(x)))
-        return self.output(h)
+        return self.output(h), None
 
     def flat(self, x):
         """What the MLP sees at each step: all that came, one after another, (T, B, steps · V)."""
@@ -59,31 +59,7 @@ class NextLetter(nn.Module):
 
     def encode(self, names, source):
         """Each name as ids, the end symbol on both sides."""
-        index = {letter: i for i, letter in enumerate(self.letters, start=1)}
-        try:
-            short = [name[: self.steps - 1] for name in names]
-            return [np.array([END, *(index[x] for x in name), END]) for name in short]
-        except KeyError as error:
-            raise ValueError(f"{source}: no {error} in the model's letters") from error
-
-
-def total_loss(model, batch, reduction):
-    """Cross-entropy of the symbols that are there: padding is ignored."""
-    x, _, y = batch
-    flat = model(x).reshape(-1, model.size)
-    return ops.cross_entropy(flat, tg.tensor(y.reshape(-1)), reduction=reduction)
-
-
-def score(title, model, batches):
-    """Nats a symbol."""
-    model.eval()
-    total = symbols = 0
-    with tg.no_grad():
-        for batch in batches:
-            total += total_loss(model, batch, "sum").item()
-            symbols += int(batch[1].sum())
-    print(f"{title}: {total / symbols:.4f} nats a symbol", flush=True)
-    return total / symbols
+        return encode(self.letters, [name[: self.steps - 1] for name in names], source)
 
 
 def train(kind, hidden, names, held_out, options):

@@ -54,16 +54,21 @@ class NameModel(nn.Module):
 
     def encode(self, names, source):
         """Each name as ids, the end symbol on both sides."""
-        index = {letter: i for i, letter in enumerate(self.letters, start=1)}
-        for line, name in enumerate(names, start=1):
-            for letter in name:
-                if letter not in index:
-                    raise ValueError(f"{source}, name {line}: no {letter!r} in the model's letters")
-        return [np.array([END, *(index[x] for x in name), END]) for name in names]
+        return encode(self.letters, names, source)
 
     def spell(self, ids):
         """The name that ids stand for."""
         return "".join(self.letters[i - 1] for i in ids)
+
+
+def encode(letters, names, source):
+    """Each name as ids, the end symbol on both sides."""
+    index = {letter: i for i, letter in enumerate(letters, start=1)}
+    for line, name in enumerate(names, start=1):
+        for letter in name:
+            if letter not in index:
+                raise ValueError(f"{source}, name {line}: no {letter!r} in the model's letters")
+    return [np.array([END, *(index[x] for x in name), END]) for name in names]
 
 
 def made_up_names(number=3000):

@@ -131,8 +131,7 @@ def make(options):
         folder = Path(options.data)
         groups = read_groups(folder / "labels.tsv")
         train, dev = (
-            read_comments(next(iter(sorted(folder.glob(f"{part}.tsv*"))), folder / part), groups)
-            for part in ("train", "dev")
+            read_comments(data.part_of(folder, f"{part}.tsv"), groups) for part in ("train", "dev")
         )
     else:
         made, groups = made_up_comments()

@@ -16,7 +16,6 @@ an entity counts if its span and its type are exactly right.
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import numpy as np
 
@@ -167,11 +166,8 @@ def score(title, model, sentences):
 def make(options):
     """A model trained on the sentences of --data, and saved."""
     if options.data:
-        folder = Path(options.data)
-        train, dev = (
-            read_sentences(next(iter(sorted(folder.glob(f"{part}.tsv*"))), folder / f"{part}.tsv"))
-            for part in ("train", "dev")
-        )
+        files = (data.part_of(options.data, name) for name in ("train.tsv", "dev.tsv"))
+        train, dev = map(read_sentences, files)
     else:
         made = made_up_sentences()
         train, dev = made[300:], made[:300]

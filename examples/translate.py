@@ -243,12 +243,8 @@ def main():
         made = made_up_pairs()
         pairs, held_out = made[100:], made[:100]
         if options.data:
-            pairs, held_out = (
-                read_pairs(
-                    next(iter(sorted(Path(options.data).glob(f"{part}.tsv*"))), f"{part}.tsv")
-                )
-                for part in ("train", "val")
-            )
+            files = (data.part_of(options.data, name) for name in ("train.tsv", "val.tsv"))
+            pairs, held_out = map(read_pairs, files)
         model = train(pairs, held_out, options, zip(*pairs, strict=True), apostrophes=True)
         written = score("validation", model, held_out)
         score("validation", model, held_out, options.beam)

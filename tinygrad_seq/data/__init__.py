@@ -2,7 +2,7 @@
 
 from . import audio, features
 from .batches import PaddedBatches, TruncatedBPTT
-from .corpus import Corpus, built_in_text, load_corpus
+from .corpus import Corpus, built_in_text, load_corpus, part_of
 from .padding import pad_sequences
 from .prefetch import Prefetcher
 from .text import characters, join_words, read_text, words
@@ -22,6 +22,7 @@ __all__ = [
     "join_words",
     "load_corpus",
     "pad_sequences",
+    "part_of",
     "read_text",
     "words",
 ]

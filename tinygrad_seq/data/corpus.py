@@ -40,8 +40,8 @@ def load_corpus(
     if not 0.0 < held_out < 1.0:
         raise ValueError(f"load_corpus: held_out is {held_out}, expected between 0 and 1")
     if path is not None and Path(path).is_dir():
-        folder, path = Path(path), _only(Path(path), "train")
-        validation = _only(folder, "val") if validation is None else validation
+        folder, path = Path(path), part_of(path, "train.txt")
+        validation = part_of(folder, "val.txt") if validation is None else validation
     elif path is not None and validation is None and Path(path).name.startswith("train."):
         beside = Path(path).with_name("val." + Path(path).name.removeprefix("train."))
         validation = beside if beside.exists() else None
@@ -67,8 +67,12 @@ def _split(text: str, held_out: float, name: str) -> Corpus:
     return Corpus(text[:cut], text[cut:], f"the last {1 - cut / len(text):.0%} of {name}")
 
 
-def _only(folder: Path, name: str) -> Path:
-    for path in (folder / f"{name}.txt", folder / f"{name}.txt.gz"):
+def part_of(folder: str | os.PathLike[str], name: str) -> Path:
+    """Return the file `name` of a folder, such as "train.tsv", or the same packed by gzip.
+
+    Raises FileNotFoundError where there is neither.
+    """
+    for path in (Path(folder) / name, Path(folder) / f"{name}.gz"):
         if path.exists():
             return path
-    raise FileNotFoundError(f"{folder}: neither {name}.txt nor {name}.txt.gz in this folder")
+    raise FileNotFoundError(f"{folder}: neither {name} nor {name}.gz in this folder")

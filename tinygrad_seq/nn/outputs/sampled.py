@@ -24,10 +24,10 @@ class _Sampled(ClassVectors):
         in_features: int,
         sampler: Sampler,
         num_samples: int,
-        bias: bool,
-        sparse: bool,
-        dtype: Any,
-        generator: Generator | None,
+        bias: bool = False,
+        sparse: bool = True,
+        dtype: Any = np.float32,
+        generator: Generator | None = None,
     ) -> None:
         name = type(self).__name__
         if not isinstance(sampler, Sampler):
@@ -203,18 +203,6 @@ class NCE(_Corrected):
     Raises ValueError for sizes less than 1.
     Source: Gutmann & Hyvärinen 2012; Mnih & Teh 2012; tf.nn.nce_loss.
     """
-
-    def __init__(
-        self,
-        in_features: int,
-        sampler: Sampler,
-        num_samples: int,
-        bias: bool = False,
-        sparse: bool = True,
-        dtype: Any = np.float32,
-        generator: Generator | None = None,
-    ) -> None:
-        super().__init__(in_features, sampler, num_samples, bias, sparse, dtype, generator)
 
     def forward(
         self,
