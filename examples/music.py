@@ -13,7 +13,6 @@ predicted from zeros. The figure: nats a step, summed over the pitches, averaged
 from __future__ import annotations
 
 import json
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -177,10 +176,7 @@ def write_wav(path, piece, step=0.25):
         tone = sum(np.sin(n * turns) / n**2 for n in (1, 2, 3))
         envelope = np.minimum(1, seconds / 0.01) * np.exp(-1.5 * seconds)
         sound[t * long :][: len(tone)] += (tone * envelope)[: len(sound) - t * long]
-    samples = (sound / max(abs(sound).max(), 1e-9) * 30_000).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, RATE, len(samples), "NONE", "not compressed"))
-        file.writeframes(samples.tobytes())
+    data.audio.write_wav(path, 0.9 * sound / max(abs(sound).max(), 1e-9), RATE)
 
 
 def main():

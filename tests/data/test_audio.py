@@ -1,27 +1,12 @@
 """Audio files: what is read, converted, resampled, and what is refused, by name."""
 
-import struct
-
 import numpy as np
 import pytest
+from wav_files import wav
 
 from tinygrad_seq.data import audio
 
 RATE = 8000
-
-
-def wav(samples, rate=RATE, bits=16, channels=1, kind=1, stated=None):
-    """The bytes of a WAV file; `stated`: what its header says of the samples' bytes."""
-    if bits == 24:
-        data = b"".join(int(x).to_bytes(3, "little", signed=True) for x in samples)
-    else:
-        data = np.asarray(samples, {8: "u1", 16: "<i2", 32: "<f4" if kind == 3 else "<i4"}[bits])
-        data = data.tobytes()
-    block = channels * bits // 8
-    head = struct.pack("<HHIIHH", kind, channels, rate, rate * block, block, bits)
-    length = len(data) if stated is None else stated
-    body = b"WAVEfmt " + struct.pack("<I", 16) + head + b"data" + struct.pack("<I", length) + data
-    return b"RIFF" + struct.pack("<I", len(body) - len(data) + length) + body
 
 
 def sine(hertz, rate=RATE, seconds=0.5):
@@ -101,6 +86,18 @@ def test_int16_there_and_back():
     assert (floats.min(), floats.max()) == (-1.0, 32767 / 32768)
     np.testing.assert_array_equal(audio.to_int16(floats), every)
     assert audio.to_int16(np.array([1.0, -1.0])).tolist() == [32767, -32768]
+
+
+def test_wav_files_are_written_whole_or_not_at_all(write, tmp_path):
+    audio.write_wav(tmp_path / "b.wav", sine(440), RATE)
+    found, rate = audio.read_audio(tmp_path / "b.wav")
+    assert rate == RATE
+    np.testing.assert_array_equal(audio.to_int16(found), audio.to_int16(sine(440)))
+    for signal, rate in (([0.0, np.nan], RATE), ([2.0], RATE), ([0.5], 0)):
+        with pytest.raises(ValueError, match=r"sample|rate is 0"):
+            audio.write_wav(tmp_path / "b.wav", signal, rate)
+    assert [path.name for path in tmp_path.iterdir()] == ["b.wav"]
+    assert len(audio.read_audio(tmp_path / "b.wav")[0]) == RATE // 2
 
 
 def test_mix_down():

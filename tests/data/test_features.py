@@ -78,6 +78,20 @@ def test_filters_that_do_not_fit():
         features.mel_filters(RATE, 256, 20, high=5000)
 
 
+def test_column_statistics():
+    x = np.random.default_rng(0).normal([3.0, -100.0, 5.0], [1.0, 20.0, 0.0], (50, 3)).astype("f4")
+    mean, deviation = features.column_statistics([x[:10], x[10:10], x[10:]])
+    assert mean.dtype == deviation.dtype == np.float32
+    np.testing.assert_allclose(mean, x.mean(axis=0, dtype="f8"), rtol=1e-6)
+    np.testing.assert_allclose(deviation[:2], x[:, :2].std(axis=0, dtype="f8"), rtol=1e-6)
+    assert deviation[2] == 1  # the column never varies
+    with pytest.raises(ValueError, match=r"\[1\] is \(4, 2\), expected \(T, 3\)"):
+        features.column_statistics([x, np.zeros((4, 2))])
+    for nothing in ([], [x[:0]]):
+        with pytest.raises(ValueError, match="no frames in"):
+            features.column_statistics(nothing)
+
+
 @pytest.mark.parametrize("decibels", [0.0, 20.0])
 def test_noise_is_as_loud_as_asked(decibels):
     x = 0.2 * noise(20_000)

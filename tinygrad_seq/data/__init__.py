@@ -1,18 +1,21 @@
 """Text and sequences as arrays: words and characters, vocabularies, batches."""
 
-from . import audio, features
+from . import audio, features, voices
 from .batches import PaddedBatches, TruncatedBPTT
 from .corpus import Corpus, built_in_text, load_corpus, part_of
 from .padding import pad_sequences
 from .prefetch import Prefetcher
+from .recordings import AudioFolder, Recording, read_recordings, read_table
 from .text import characters, join_words, read_text, words
 from .vocabulary import SPECIALS, Vocabulary
 
 __all__ = [
     "SPECIALS",
+    "AudioFolder",
     "Corpus",
     "PaddedBatches",
     "Prefetcher",
+    "Recording",
     "TruncatedBPTT",
     "Vocabulary",
     "audio",
@@ -23,6 +26,9 @@ __all__ = [
     "load_corpus",
     "pad_sequences",
     "part_of",
+    "read_recordings",
+    "read_table",
     "read_text",
+    "voices",
     "words",
 ]

@@ -1,16 +1,18 @@
-"""Recordings as arrays: reading, resampling, frames, log-mel and MFCC features, augmentation."""
+"""Recordings as arrays of samples: reading, writing, checking, resampling."""
 
 from __future__ import annotations
 
 import importlib
 import math
 import os
+import wave
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import _check
+from ..serialize import replacing
 
 Signal: TypeAlias = npt.NDArray[Any]
 """Samples (N,) of one channel, float32 from -1 to 1."""
@@ -68,6 +70,19 @@ def _check_wav_length(name: str, kind: str) -> None:
                     raise ValueError(f"{name}: {have} bytes of samples, its header says {length}")
                 return
             file.seek(start + length + length % 2)
+
+
+def write_wav(path: str | os.PathLike[str], signal: Signal, rate: int) -> None:
+    """Nothing; writes samples (N,) from -1 to 1 as a 16-bit WAV file, whole or not at all.
+
+    rate: samples a second
+    Raises ValueError or TypeError for a signal or rate that does not fit, OSError where nothing can
+    be written.
+    """
+    samples, rate = to_int16(signal), _check.integer("rate", rate, 1)
+    with replacing(path) as place, wave.open(os.fspath(place), "wb") as file:
+        file.setparams((1, 2, rate, len(samples), "NONE", "not compressed"))
+        file.writeframes(samples.astype("<i2").tobytes())
 
 
 def check_signal(samples: npt.ArrayLike, name: str = "signal") -> Signal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -95,6 +96,26 @@ def mfcc(signal: Signal, rate: int, count: int = 13, **options: Any) -> Frames:
     basis = np.cos(np.pi * k * (m + 0.5) / mels) * np.where(k == 0, 1 / mels, 2 / mels) ** 0.5
     coefficients: Frames = (spectrum @ basis.T).astype(np.float32)
     return coefficients
+
+
+def column_statistics(sequences: Sequence[Frames]) -> tuple[Frames, Frames]:
+    """Return the mean and the standard deviation of each column over all frames: (D,), (D,).
+
+    sequences: N of (T_i, D), at least one frame in all
+    Of the training part, they bring every feature to one size: (x - mean) / deviation. The
+    deviation of a column that never varies is 1.
+    Raises ValueError for sequences that do not fit together or have no frames.
+    """
+    parts = [np.asarray(part, dtype=np.float64) for part in sequences]
+    for i, part in enumerate(parts):
+        if part.ndim != 2 or part.shape[1] != parts[0].shape[1]:
+            expected = f"(T, {parts[0].shape[1]})" if parts[0].ndim == 2 else "(T, D)"
+            raise ValueError(f"column_statistics: [{i}] is {part.shape}, expected {expected}")
+    if not any(map(len, parts)):
+        raise ValueError(f"column_statistics: no frames in {len(parts)} sequences")
+    every = np.concatenate(parts)
+    mean, deviation = every.mean(axis=0), every.std(axis=0)
+    return mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
 
 
 # ---- augmentation --------------------------------------------------------------------------------

@@ -1,0 +1,110 @@
+"""Recordings with what is said of them: a folder of audio files and a table beside them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .audio import Signal, read_audio, resample
+from .text import read_text
+
+
+class Row(NamedTuple):
+    """One row of a table: the file and line where it stands, and its values by column."""
+
+    where: str
+    values: Mapping[str, str]
+
+
+class Recording(NamedTuple):
+    """One recording: the table's file and line, its samples (N,), and its values by column."""
+
+    where: str
+    signal: Signal
+    values: Mapping[str, str]
+
+
+def read_table(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> list[Row]:
+    """Return the rows of a CSV file, plain or gzip, whose first line has the columns' titles.
+
+    columns: those that there must be, with a value in every row; others may be there too
+    Raises ValueError with the file and line for rows of another width, empty values, missing or
+    double titles or no rows; FileNotFoundError for no file.
+    """
+    reader = csv.reader(io.StringIO(read_text(path)), strict=True)
+    rows: list[Row] = []
+    try:
+        titles = next(reader, [])
+        missing = [name for name in columns if titles.count(name) != 1]
+        if missing or not titles:
+            raise ValueError(f"{path}, line 1: titles {titles}, expected {', '.join(columns)}")
+        for fields in reader:
+            where = f"{path}, line {reader.line_num}"
+            if not fields:
+                continue
+            if len(fields) != len(titles):
+                raise ValueError(f"{where}: {len(fields)} values, expected {len(titles)}")
+            values = dict(zip(titles, fields, strict=True))
+            for name in columns:
+                if not values[name].strip():
+                    raise ValueError(f"{where}: no {name}")
+            rows.append(Row(where, values))
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+    if not rows:
+        raise ValueError(f"{path}: no rows in it")
+    return rows
+
+
+class AudioFolder:
+    """The recordings of a folder or of a folder in it, by file name, each read once.
+
+    rate: samples a second of all signals; recordings of a higher rate are resampled
+    folder["a.wav"] is a signal (N,), float32 from -1 to 1.
+    Raises FileNotFoundError for a file that is nowhere, ValueError, naming the file, for a lower
+    rate and for what `read_audio` refuses.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], rate: int) -> None:
+        self.folder, self.rate = Path(folder), rate
+        inside = sorted(path for path in self.folder.iterdir() if path.is_dir())
+        self._places = [self.folder, *inside]
+        self._signals: dict[str, Signal] = {}
+
+    def __getitem__(self, name: str) -> Signal:
+        if name not in self._signals:
+            found = (place / name for place in self._places if (place / name).is_file())
+            path = next(found, None)
+            if path is None:
+                raise FileNotFoundError(f"{self.folder / name}: neither there nor a folder below")
+            signal, rate = read_audio(path)
+            if rate < self.rate:
+                raise ValueError(f"{path}: {rate} samples a second, expected {self.rate} or more")
+            self._signals[name] = resample(signal, rate, self.rate)
+        return self._signals[name]
+
+
+def read_recordings(
+    path: str | os.PathLike[str], rate: int, columns: Sequence[str] = ()
+) -> list[Recording]:
+    """Return the recordings that a table's column `file` names, in its order.
+
+    path: a folder with labels.csv, or such a table; recordings stand beside it or a folder below
+    rate: samples a second of all signals; recordings of a higher rate are resampled
+    columns: those that the table must have besides, with a value in every row
+    Raises ValueError or FileNotFoundError, naming the table and its line and the recording, for
+    what `read_table` and `AudioFolder` refuse.
+    """
+    table = Path(path) / "labels.csv" if Path(path).is_dir() else Path(path)
+    rows = read_table(table, ("file", *columns))
+    folder, recordings = AudioFolder(table.parent, rate), []
+    for where, values in rows:
+        try:
+            recordings.append(Recording(where, folder[values["file"]], values))
+        except (ValueError, FileNotFoundError) as error:
+            raise type(error)(f"{where}: {error}") from error
+    return recordings
