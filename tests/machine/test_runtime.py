@@ -12,7 +12,10 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tinygrad_seq.engine import writes
 from tinygrad_seq.machine import loading, memory, runtime
 
 needs_numba = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
@@ -332,6 +335,27 @@ def test_memory_forgets_what_stays_idle(monkeypatch):
         made((n, 100), np.dtype(np.float64))
     kept = sum(slot.bytes.nbytes for slots in made._slots.values() for slot in slots)
     assert kept < 400_000
+
+
+def test_memory_is_used_again_for_other_shapes_of_nearly_the_size():
+    made = memory.Memory()
+    places = set()
+    for n in range(1000, 1050):
+        held = made((n, 3), np.dtype(np.float32))
+        held[:] = n
+        assert (held.shape, held.dtype) == ((n, 3), np.float32)
+        assert writes._owner(held).nbytes >= held.nbytes
+        places.add(held.ctypes.data)
+    assert len(places) <= 4  # one held while the next is made, of two sizes
+    other = made((1000, 3), np.dtype(np.int32))
+    assert (other.dtype, other.ctypes.data in places) == (np.int32, True)
+
+
+@given(st.integers(0, 2**40))
+def test_blocks_hold_what_is_asked_for(count):
+    room = memory._room(count)
+    assert count <= room <= max(64 * (count > 0), count + count // 8 + 64)
+    assert memory._room(room) == room
 
 
 def test_address_of_any_array():

@@ -24,62 +24,81 @@ KEPT_IDLE = 128 * 2**20
 class _Slot:
     """A block of bytes and its one view; both are free if nobody else refers to either."""
 
-    __slots__ = ("bytes", "view")
+    __slots__ = ("bytes", "shift", "view")
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        count = math.prod(shape) * dtype.itemsize
-        self.bytes = np.empty(count + 64, np.uint8)
-        shift = -self.bytes.ctypes.data % 64
-        self.view: Array = self.bytes[shift : shift + count].view(dtype).reshape(shape)
+    def __init__(self, room: int) -> None:
+        self.bytes = np.empty(room + 64, np.uint8)
+        self.shift = -self.bytes.ctypes.data % 64
+        self.view: Array = self.bytes[self.shift :]
 
     def references(self) -> tuple[int, int]:
         # NumPy makes the owner of the bytes the base of every view of a view.
         return sys.getrefcount(self.bytes), sys.getrefcount(self.view)
 
+    def viewed(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Return the view, made anew for another shape or dtype than before."""
+        view = self.view
+        if view.shape != shape or view.dtype != dtype:
+            stop = self.shift + math.prod(shape) * dtype.itemsize
+            whole.discard(id(view))  # while it lives: the next array may get its id
+            view = self.view = self.bytes[self.shift : stop].view(dtype).reshape(shape)
+            whole.add(id(view))
+        return view
+
 
 class Memory:
-    """Makes uninitialised arrays, aligned to 64 bytes: memory(shape, dtype)."""
+    """Makes uninitialised arrays, aligned to 64 bytes: memory(shape, dtype).
+
+    Blocks are of few sizes, so that batches of ever different lengths share them.
+    """
 
     def __init__(self) -> None:
-        self._slots: dict[tuple[tuple[int, ...], np.dtype[Any]], list[_Slot]] = {}
-        self._free = _Slot((1,), np.dtype(np.uint8)).references()
+        self._slots: dict[int, list[_Slot]] = {}  # by bytes that there is room for
+        self._free = _Slot(1).references()
+        self._total, self._limit = 0, KEPT_IDLE  # bytes of all blocks; when to look for idle ones
 
     def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Return an array with undefined contents that nobody else holds."""
-        slots = self._slots.get((shape, dtype))
-        if slots is None:
-            slots = self._slots[shape, dtype] = []
-        for slot in slots:
+        room = _room(math.prod(shape) * dtype.itemsize)
+        for slot in self._slots.get(room, ()):
             view = slot.view  # held before it is counted: another thread that counts sees it
             if sys.getrefcount(view) == self._free[1] + 1 and self._owned(slot):
-                return view
-        self._shrink()
-        slot = _Slot(shape, dtype)
-        view = slot.view
-        whole.add(id(view))
-        self._slots.setdefault((shape, dtype), []).append(slot)
+                return slot.viewed(shape, dtype)
+        if self._total > self._limit:
+            self._shrink()
+        slot = _Slot(room)
+        view = slot.viewed(shape, dtype)
+        self._total += slot.bytes.nbytes
+        self._slots.setdefault(room, []).append(slot)
         return view
 
     def _owned(self, slot: _Slot) -> bool:
         return sys.getrefcount(slot.bytes) == self._free[0]
 
     def _shrink(self) -> None:
-        """Forget idle arrays, those made first, beyond what is worth keeping."""
+        """Forget idle blocks, those made first, beyond what is worth keeping."""
         idle = [
-            (key, slot)
-            for key, slots in self._slots.items()
+            (room, slot)
+            for room, slots in self._slots.items()
             for slot in slots
             if slot.references() == self._free
         ]
-        busy = sum(slot.bytes.nbytes for slots in self._slots.values() for slot in slots)
         excess = sum(slot.bytes.nbytes for _, slot in idle)
-        busy -= excess
-        for key, slot in idle:
+        busy = self._total - excess
+        for room, slot in idle:
             if excess <= KEPT_IDLE + busy:
                 break
             excess -= slot.bytes.nbytes
             whole.discard(id(slot.view))
-            self._slots[key].remove(slot)
+            self._slots[room].remove(slot)
+        self._total = busy + excess
+        self._limit = self._total + KEPT_IDLE // 8  # each look costs time for every block
+
+
+def _room(count: int) -> int:
+    """Return the first of the sizes of blocks, an eighth apart at most, that has such room."""
+    step = max(64, 1 << max(count.bit_length() - 4, 0))
+    return -(-count // step) * step
 
 
 memory = Memory()
