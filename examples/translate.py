@@ -133,28 +133,26 @@ def made_up_pairs():
 
 
 def batches_of(model, pairs, size):
-    """Batches of source, lengths and rows; and the targets of every row, <sos> ... <eos>."""
+    """Batches of sources, their lengths, targets <sos> ... <eos>, and theirs; padding is 0."""
     sources = [model.source.encode(model.cut(a)) for a, _ in pairs]
     targets = [model.target.encode(model.cut(b), sos=True, eos=True) for _, b in pairs]
-    return data.PaddedBatches(sources, size, targets=np.arange(len(pairs)), bucket=32), targets
+    return data.PaddedBatches(sources, size, outputs=targets, target_pad=0, bucket=32)
 
 
-def total_loss(model, batch, targets, reduction):
+def total_loss(model, batch, reduction):
     """Cross-entropy of the tokens that are there, and how many there are."""
-    source, lengths, rows = batch
-    ids, sizes = data.pad_sequences([targets[row] for row in rows], pad=-100)
-    wanted = ids[1:].reshape(-1)
-    logits = model(source, lengths, np.maximum(ids[:-1], 0))
+    source, lengths, targets, sizes = batch
+    logits = model(source, lengths, targets[:-1])
+    wanted = tg.tensor(targets[1:].reshape(-1))
     flat = logits.reshape(-1, logits.shape[-1])
-    loss = ops.cross_entropy(flat, tg.tensor(wanted), reduction=reduction)
+    loss = ops.cross_entropy(flat, wanted, ignore_index=model.target.pad, reduction=reduction)
     return loss, int((sizes - 1).sum())
 
 
 def nats(model, pairs):
     """Nats a target token, <eos> included."""
-    batches, targets = batches_of(model, pairs, 128)
     with tg.no_grad():
-        parts = [total_loss(model, batch, targets, "sum") for batch in batches]
+        parts = [total_loss(model, batch, "sum") for batch in batches_of(model, pairs, 128)]
     return sum(loss.item() for loss, _ in parts) / sum(count for _, count in parts)
 
 
@@ -179,7 +177,6 @@ def train(pairs, held_out, options, texts, apostrophes, title="nats a token"):
         settings[side] = built.tokens
     model = Translator(**settings)
     print(f"{len(pairs):,} pairs, validation on {len(held_out):,}", model, sep="\n")
-    batches, targets = batches_of(model, pairs, options.batch)
 
     def validate():
         loss = nats(model, held_out)
@@ -187,9 +184,9 @@ def train(pairs, held_out, options, texts, apostrophes, title="nats a token"):
         return loss
 
     def loss(batch, _):
-        return total_loss(model, batch, targets, "mean")[0], None
+        return total_loss(model, batch, "mean")[0], None
 
-    fit(model, loss, batches, validate, options, weight_decay=0.01)
+    fit(model, loss, batches_of(model, pairs, options.batch), validate, options, weight_decay=0.01)
     save_model(model_path(options), model, settings)
     return model
 

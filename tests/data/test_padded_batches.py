@@ -208,6 +208,18 @@ def test_outputs_have_lengths_of_their_own(sequences, options):
     assert sorted(found) == sorted(written)
 
 
+def test_buckets_sort_what_is_longer_first():
+    generator = np.random.default_rng(0)
+    short = [[1] * n for n in generator.integers(1, 20, 400)]
+    long = [[1] * (len(s) + n) for s, n in zip(short, generator.integers(1, 20, 400), strict=True)]
+    for sequences, outputs in ((short, long), (long, short)):
+        batches = list(PaddedBatches(sequences, 8, outputs=outputs, bucket=50))
+        waste = [sum(b[i].size for b in batches) / sum(b[i + 1].sum() for b in batches)
+                 for i in (0, 2)]  # fmt: skip
+        assert waste[sequences is short] < 1.05  # the longer ones
+        assert waste[sequences is long] < 1.5  # without order 1.8
+
+
 def test_bad_outputs():
     with pytest.raises(ValueError, match="outputs are 1, expected 2"):
         PaddedBatches([[1], [2]], 2, outputs=[[1]])

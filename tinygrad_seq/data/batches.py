@@ -82,7 +82,8 @@ class PaddedBatches:
     outputs: N of (S_i, ...) of lengths of their own, in place of targets (translation, CTC)
     Iterating gives x (T, B, ...), lengths (B,) and, with targets, y (B,) or (T, B), with outputs,
     y (S, B, ...) and their lengths (B,); y is padded with target_pad.
-    bucket: how many batches' sequences are sorted by length together; 1 sorts none
+    bucket: how many batches' sequences are sorted by length together; 1 sorts none. Of sequences
+    and outputs, those that are longer in all are sorted by first
     The order of an epoch follows from `seed` and the epoch's number alone. Iterating starts at the
     position within the epoch, which `state_dict` holds; at the end the next epoch begins.
     Raises TypeError, ValueError for sequences, targets and sizes that do not fit.
@@ -116,6 +117,10 @@ class PaddedBatches:
         self._outputs: list[Array] | None = None
         if outputs is not None:
             self._outputs = self._checked_outputs(outputs)
+        self._keys = [self._lengths]
+        if self._outputs is not None:
+            written = np.array([len(s) for s in self._outputs], dtype=np.int64)
+            self._keys = sorted([self._lengths, written], key=np.sum)  # the last weighs the most
         if not len(self):
             few = f"{len(self._sequences)} sequences fill no batch of {batch_size}"
             raise ValueError(f"PaddedBatches: drop_last, and {few}")
@@ -164,7 +169,7 @@ class PaddedBatches:
             width = self.bucket * self.batch_size
             groups = [order[i : i + width] for i in range(0, len(order), width)]
             order = np.concatenate(
-                [group[np.argsort(self._lengths[group], kind="stable")] for group in groups]
+                [group[np.lexsort([key[group] for key in self._keys])] for group in groups]
             )
         starts = range(0, len(self) * self.batch_size, self.batch_size)
         plan = [order[i : i + self.batch_size] for i in starts]
