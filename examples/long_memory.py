@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import nn, ops
+from tinygrad_seq import data, nn, ops
 from tinygrad_seq.train import (
     fit,
     load_model,
@@ -91,32 +91,6 @@ class Rememberer(nn.Module):
         return ops.cross_entropy(said.reshape(-1, said.shape[-1]), tg.tensor(y.reshape(-1)))
 
 
-class Generated:
-    """Batches that are made when they are asked for; each follows from the seed and its number."""
-
-    def __init__(self, task, length, batch, number, seed):
-        self.make, self.sizes = TASKS[task][0], (length, batch)
-        self.number, self.seed, self.position, self.epoch = number, seed, 0, 0
-
-    def __len__(self):
-        return self.number
-
-    def __iter__(self):
-        while self.position < self.number:
-            random = np.random.default_rng([self.seed, self.epoch, self.position])
-            self.position += 1
-            yield self.make(random, *self.sizes)
-        self.position, self.epoch = 0, self.epoch + 1
-
-    def state_dict(self):
-        """How far it is."""
-        return {"position": self.position, "epoch": self.epoch}
-
-    def load_state_dict(self, state):
-        """Go on from there."""
-        self.position, self.epoch = int(state["position"]), int(state["epoch"])
-
-
 def score(title, model, x, y):
     """The task's figure: mean square error, nats a step, or the share of wrong answers."""
     model.eval()
@@ -135,7 +109,8 @@ def train(cell, options, held_out):
     """A model with this cell, trained."""
     settings = {"task": options.task, "cell": cell, "hidden": options.hidden}
     model = Rememberer(**settings)
-    batches = Generated(options.task, options.length, options.batch, 100, options.seed)
+    make, sizes = TASKS[options.task][0], (options.length, options.batch)
+    batches = data.GeneratedBatches(lambda random, _: make(random, *sizes), 100, options.seed)
     folder, options.folder = options.folder, str(Path(options.folder) / cell)
     fit(model, lambda batch, _: (model.loss(*batch), None), batches,
         lambda: score(f"{cell}: validation", model, *held_out), options)  # fmt: skip

@@ -51,11 +51,8 @@ class SentimentModel(nn.Module):
     def forward(self, ids, lengths):
         """Logits of the groups."""
         x = self.dropout(self.embedding(tg.tensor(ids)))
-        h, _ = self.recurrent(x, lengths=lengths)  # 0 beyond a comment's end
-        beyond = np.arange(len(ids))[:, None, None] >= lengths[:, None]  # (T, B, 1)
-        largest = (h - tg.tensor(2 * beyond.astype(np.float32))).max(axis=0)
-        mean = h.sum(axis=0) / tg.tensor(np.maximum(lengths, 1).astype(np.float32)[:, None])
-        return self.output(self.dropout(ops.concat([largest, mean], axis=-1)))
+        h, _ = self.recurrent(x, lengths=lengths)
+        return self.output(self.dropout(nn.max_and_mean(h, lengths)))
 
     def encode(self, text):
         """Ids (T,) of a comment's words, at least one."""

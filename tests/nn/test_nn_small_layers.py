@@ -151,3 +151,39 @@ def test_a_subclass_of_a_container_has_its_own_parameters_too(base):
     assert set(model.state_dict()) == {"0.weight", "scale"}
     assert not model.eval().extra.training
     assert model.num_parameters() == 2
+
+
+# ---- over time -----------------------------------------------------------------------------------
+
+
+def test_largest_and_mean_over_time(backend_name):
+    x, lengths = random(5, 3, 2), np.array([5, 1, 3])
+    x[3:, 2] = np.nan  # padding is not read
+    found = nn.max_and_mean(leaf(x), lengths)
+    parts = [x[:n, b] for b, n in enumerate(lengths)]
+    wanted = [np.concatenate([part.max(axis=0), part.mean(axis=0)]) for part in parts]
+    np.testing.assert_allclose(host(found), wanted, rtol=1e-12)
+    np.testing.assert_array_equal(host(nn.max_and_mean(leaf(x[:3]))), host(
+        nn.max_and_mean(leaf(x[:3]), [3, 3, 3])))  # fmt: skip
+
+
+def test_largest_and_mean_gradients():
+    x = leaf(random(4, 2, 3))
+    check_grads(lambda x: nn.max_and_mean(x, [4, 2]), [x], order=2)
+    nn.max_and_mean(x, [4, 2]).sum().backward()
+    assert not host(x.grad)[2:, 1].any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths", "error", "match"),
+    [
+        ((4, 3, 2), [4, 0, 1], ValueError, "sequence 1 has no steps"),
+        ((4, 3, 2), [4, 5, 1], ValueError, "a length is 5, expected 0 to 4"),
+        ((4, 3, 2), [4.0, 1, 1], TypeError, "lengths are float64"),
+        ((0, 3, 2), None, ValueError, r"outputs are \(0, 3, 2\)"),
+        ((4, 3), None, ValueError, r"outputs are \(4, 3\), expected \(T, B, H\)"),
+    ],
+)
+def test_largest_and_mean_of_nothing(shape, lengths, error, match):
+    with pytest.raises(error, match=match):
+        nn.max_and_mean(leaf(random(*shape)), lengths)

@@ -1,7 +1,7 @@
 """Text and sequences as arrays: words and characters, vocabularies, batches."""
 
 from . import audio, features, voices
-from .batches import PaddedBatches, TruncatedBPTT
+from .batches import GeneratedBatches, PaddedBatches, TruncatedBPTT
 from .corpus import Corpus, built_in_text, load_corpus, part_of
 from .padding import pad_sequences
 from .prefetch import Prefetcher
@@ -13,6 +13,7 @@ __all__ = [
     "SPECIALS",
     "AudioFolder",
     "Corpus",
+    "GeneratedBatches",
     "PaddedBatches",
     "Prefetcher",
     "Recording",

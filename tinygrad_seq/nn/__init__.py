@@ -18,7 +18,7 @@ from .outputs import (
     Sampler,
     UnigramSampler,
 )
-from .recurrent import Bidirectional, Recurrent, Stack, detached
+from .recurrent import Bidirectional, Recurrent, Stack, detached, max_and_mean
 from .regularisation import Dropout, LayerNorm
 from .rnn import GRU, LSTM, RNN
 from .structured import (
@@ -80,4 +80,5 @@ __all__ = [
     "UnigramSampler",
     "detached",
     "init",
+    "max_and_mean",
 ]

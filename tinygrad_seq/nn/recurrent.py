@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import ops
 from ..compiler.scan import scan
+from ..engine.backend import xp
 from ..engine.tensor import Tensor, tensor_at
+from ..ops.scan import check_lengths
 from .cells import Cell, State
 from .containers import ModuleList
 from .module import Module
@@ -106,3 +111,26 @@ class Stack(Module):
 def detached(state: Any) -> Any:
     """Return a state (nested tuples of Tensors) cut off from its history, for truncated BPTT."""
     return state.detach() if isinstance(state, Tensor) else tuple(map(detached, state))
+
+
+def max_and_mean(outputs: Tensor, lengths: Any = None) -> Tensor:
+    """Return each sequence's largest and its mean output over time, side by side: (B, 2H).
+
+    outputs (T, B, H)   lengths (B,), 1 to T, or None for T: what lies beyond is padding
+    Raises TypeError or ValueError, with the sequence, for lengths that do not fit.
+    """
+    if outputs.ndim != 3 or outputs.shape[0] == 0:
+        raise ValueError(
+            f"max_and_mean: outputs are {outputs.shape}, expected (T, B, H), T above 0"
+        )
+    steps, batch, _ = outputs.shape
+    counts = check_lengths(np.full(batch, steps) if lengths is None else lengths, steps, batch)
+    if not counts.all():
+        b = int(counts.argmin())
+        raise ValueError(f"max_and_mean: sequence {b} has no steps, expected at least one")
+    f = xp(outputs.array)
+    there = f.asarray((np.arange(steps)[:, None] < counts)[:, :, None])  # (T, B, 1)
+    number = f.asarray(counts.astype(outputs.dtype)[:, None])
+    largest = ops.where(there, outputs, -math.inf).max(axis=0)
+    mean = ops.where(there, outputs, 0.0).sum(axis=0) / tensor_at(number, None)
+    return ops.concat([largest, mean], axis=-1)
