@@ -134,7 +134,7 @@ def test_narrower_vectors_compute_the_same(width):
     source = f"""
 from numba import cfunc
 from tinygrad_seq.machine.products import micro_kernel
-from tinygrad_seq.machine.vectors import word
+from tinygrad_seq.machine.addresses import word
 kernel = micro_kernel("f4", 5, 2, {width})
 
 @cfunc("void(int64,int64,int64,int64,int64)", cache=True)

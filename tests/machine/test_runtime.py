@@ -23,7 +23,7 @@ needs_numba = pytest.mark.skipif(not runtime.available(), reason="nothing is com
 COUNT = '''\
 """Adds 1 + first to out[k]; table: its address."""
 from numba import cfunc
-from tinygrad_seq.machine.vectors import get_f8, put_f8, word
+from tinygrad_seq.machine.addresses import get_f8, put_f8, word
 
 @cfunc("void(int64,int64,int64,int64,int64)", cache=True)
 def count(k, table, n, first, last):
@@ -101,7 +101,8 @@ def test_all_that_writes_code_is_a_key_of_the_cache():
     folder = pathlib.Path(loading.__file__).parent
     for path in folder.glob("*.py"):
         imports = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ImportFrom)]
-        if any(str(n.module).startswith(("llvmlite", "numba", "vectors")) for n in imports):
+        writers = ("llvmlite", "numba", "addresses", "vectors")
+        if any(str(n.module).startswith(writers) for n in imports):
             module = importlib.import_module(f"tinygrad_seq.machine.{path.stem}")
             assert path.read_bytes() == module.TEXT, path.name
 
@@ -195,7 +196,7 @@ def test_functions_wait_for_each_other(folder):
     """pack, then steps, then finish: each sees what all chunks of the one before have written."""
     source = '''\
 from numba import cfunc
-from tinygrad_seq.machine.vectors import get_f8, put_f8, word
+from tinygrad_seq.machine.addresses import get_f8, put_f8, word
 
 @cfunc("void(int64,int64,int64,int64,int64)", cache=True)
 def there(k, table, n, first, last):

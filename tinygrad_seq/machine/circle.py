@@ -16,7 +16,8 @@ from llvmlite import ir
 TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 if TYPE_CHECKING:
-    from .vectors import Value, Vectors
+    from .addresses import Value
+    from .vectors import Vectors
 
 cgutils: Any = numba.core.cgutils  # Numba annotates parts of itself only
 

@@ -17,7 +17,8 @@ from .processor import BYTES
 TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 if TYPE_CHECKING:
-    from .vectors import Value, Vectors
+    from .addresses import Value
+    from .vectors import Vectors
 
 CONTRACT = ("contract",)
 

@@ -12,9 +12,10 @@ from typing import Any
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from .addresses import I32, I64, Value, cgutils, pointer, types
 from .functions import CONTRACT
 from .processor import BYTES
-from .vectors import I32, I64, Value, Vectors, cgutils, types
+from .vectors import Vectors
 
 TEXT = pathlib.Path(__file__).read_bytes()
 """What compiled code depends on, as it was when this was imported."""
@@ -34,14 +35,12 @@ class Rows:
     def word(self, table: Value, i: Value | int) -> Value:
         """The i-th address of a table."""
         index = self.number(i) if isinstance(i, int) else i
-        return self.builder.load(
-            self.builder.gep(self.builder.inttoptr(table, I64.as_pointer()), [index])
-        )
+        return self.builder.load(self.builder.gep(pointer(self.builder, table, I64), [index]))
 
     def pointer(self, row: Value, offset: Value | int) -> Value:
         """Pointer to a vector, `offset` bytes after the address row."""
         offset = self.number(offset) if isinstance(offset, int) else offset
-        return self.builder.inttoptr(self.builder.add(row, offset), self.vectors.type.as_pointer())
+        return pointer(self.builder, self.builder.add(row, offset), self.vectors.type)
 
     def load(self, row: Value, offset: Value | int) -> Value:
         """The vector there."""
@@ -54,8 +53,8 @@ class Rows:
     def number_at(self, base: Value, j: Value | int) -> Value:
         """The float32 that stands j elements after the address base, in every lane."""
         offset = self.number(4 * j) if isinstance(j, int) else self.builder.shl(j, self.number(2))
-        pointer = self.builder.inttoptr(self.builder.add(base, offset), ir.FloatType().as_pointer())
-        return self.vectors.splat(self.builder.load(pointer))
+        place = pointer(self.builder, self.builder.add(base, offset), ir.FloatType())
+        return self.vectors.splat(self.builder.load(place))
 
     def add(self, x: Value, y: Value) -> Value:
         """x + y."""
@@ -70,8 +69,7 @@ class Rows:
         offset = 0
         for value in values:
             address = self.builder.add(base, self.number(offset))
-            pointer = self.builder.inttoptr(address, value.type.as_pointer())
-            self.builder.store(value, pointer).align = 4
+            self.builder.store(value, pointer(self.builder, address, value.type)).align = 4
             offset += 4 * value.type.count
 
     def along(self, end: Value) -> Any:

@@ -13,8 +13,9 @@ from typing import Any
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from .addresses import I64, Value, cgutils, types
 from .processor import BYTES
-from .vectors import I64, Value, Vectors, cgutils, types
+from .vectors import Vectors
 
 TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 

@@ -1,4 +1,4 @@
-"""Column loops: explicit vectors of floats as Numba intrinsics; memory and functions by address.
+"""Column loops: explicit vectors of floats as Numba intrinsics.
 
 Explicit vectors stand in place of LLVM's auto-vectoriser: no alias checks, no scalar remainder,
 and no fast-math flag but `contract`, which joins a product and a sum into one operation.
@@ -7,24 +7,18 @@ and no fast-math flag but `contract`, which joins a product and a sum into one o
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
-import numba
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from .addresses import I32, I64, Value, cgutils, pointer, types
 from .functions import CONTRACT, FUNCTIONS
 from .processor import BYTES
 
 TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
-types: Any = numba.types  # Numba annotates parts of itself only
-cgutils: Any = numba.core.cgutils
-Value: TypeAlias = Any
-"""An LLVM value: llvmlite has no types of its own for a checker to read."""
-
-I64, I32 = ir.IntType(64), ir.IntType(32)
 REDUCTIONS = {"sum": 0.0, "max": float("-inf")}
 """What goes along a row, and what it starts from."""
 
@@ -109,7 +103,7 @@ class Vectors:
     def at(self, base: Value, j: Value) -> Value:
         """Pointer to a vector, j elements after the address base."""
         offset = self.builder.mul(j, ir.Constant(I64, self.size))
-        return self.builder.inttoptr(self.builder.add(base, offset), self.type.as_pointer())
+        return pointer(self.builder, self.builder.add(base, offset), self.type)
 
     def mask(self, n: Value) -> Value:
         """The lanes below n, an int64."""
@@ -269,56 +263,3 @@ def column_loop(dtype: str, code: Sequence[tuple[Any, ...]], width: int = BYTES)
         return result(pointers, scalars, n), generate
 
     return intrinsic(loop)
-
-
-# ---- raw memory and functions by address ---------------------------------------------------------
-
-
-def _raw(result: Any, args: Sequence[Any], write: Callable[..., Any]) -> Any:
-    """Return an intrinsic of these types whose code `write(builder, *values)` writes."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        written = write(builder, *values)
-        return context.get_dummy_value() if result == types.void else written
-
-    signature = result(*args)
-    if len(args) == 1:
-        return intrinsic(lambda typing_context, address: (signature, generate))
-    return intrinsic(lambda typing_context, address, second: (signature, generate))
-
-
-def _get(kind: Any) -> Callable[..., Any]:
-    return lambda builder, address: builder.load(builder.inttoptr(address, kind.as_pointer()))
-
-
-def _put(kind: Any) -> Callable[..., Any]:
-    pointer = kind.as_pointer()
-    return lambda builder, address, x: builder.store(x, builder.inttoptr(address, pointer))
-
-
-get_f4 = _raw(types.float32, [types.int64], _get(ir.FloatType()))
-get_f8 = _raw(types.float64, [types.int64], _get(ir.DoubleType()))
-put_f4 = _raw(types.void, [types.int64, types.float32], _put(ir.FloatType()))
-put_f8 = _raw(types.void, [types.int64, types.float64], _put(ir.DoubleType()))
-put_word = _raw(types.void, [types.int64, types.int64], _put(I64))
-word = _raw(
-    types.int64,
-    [types.int64, types.int64],
-    lambda b, base, i: b.load(b.gep(b.inttoptr(base, I64.as_pointer()), [i])),
-)
-"""word(base, i): the i-th int64 of a table at address base."""
-
-
-def _call(typing_context: Any, function: Any, args: Any) -> Any:
-    """Call a compiled function by address; all arguments int64, nothing linked per caller."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        words = cgutils.unpack_tuple(builder, values[1])
-        kind = ir.FunctionType(ir.VoidType(), [I64] * len(words))
-        builder.call(builder.inttoptr(values[0], kind.as_pointer()), words)
-        return context.get_dummy_value()
-
-    return types.void(function, args), generate
-
-
-call = intrinsic(_call)

@@ -73,7 +73,7 @@ class Epoch:
             self.measured, self.architecture, self.scales,
         )  # fmt: skip
         with np.errstate(all="ignore"):  # what is not finite is an error once the epoch ends
-            loss, pairs = _trainer(self.negative, self.architecture)(self.corpus, *arguments)
+            loss, pairs = _trainer(self.negative)(self.corpus, *arguments)
         shard.loss, shard.pairs, shard.done = shard.loss + loss, shard.pairs + pairs, until
 
     def merge_scales(self, words: int, replicas: int) -> list[Array]:
@@ -85,26 +85,20 @@ class Epoch:
 
 
 @functools.cache
-def _compiled(negative: int, cached: bool = True) -> Any:
-    """The hot loop for so many negatives, compiled now or, if `cached`, found on disk.
-
-    Negatives of each pair's own are compiled in every process: their code, read back from disk,
-    did not change the input rows (`test_code_from_the_disk_trains_as_code_just_compiled`).
-    """
+def _compiled(negative: int) -> Any:
+    """The hot loop for so many negatives, compiled now or found on disk."""
     from .kernels import TEXT
 
     source = pathlib.Path(__file__).with_name("loop.py").read_text(encoding="utf-8")
     chosen = source.replace("NEGATIVE = 5\n", f"NEGATIVE = {negative}\n", 1)
-    if not cached:
-        chosen = chosen.replace("cache=True", "cache=False")
     return runtime.load(f"{chosen}\n# kernels.py: {hashlib.sha256(TEXT).hexdigest()}\n")
 
 
-def _trainer(negative: int, architecture: int) -> Callable[..., tuple[float, int]]:
+def _trainer(negative: int) -> Callable[..., tuple[float, int]]:
     """Return `definition.train` for so many negatives, or its kernel where there can be one."""
     if not runtime.available():
         return functools.partial(definition.train, negative)
-    loop = _compiled(negative, architecture != PAIRS)
+    loop = _compiled(negative)
 
     def train(
         corpus: Corpus, inputs: Array, outputs: Array, first: int, last: int,
@@ -250,7 +244,7 @@ def run_shared(
         while shard.done < shard.last and not stopped:
             epoch.train(inputs, outputs, shard, piece)
 
-    _trainer(epoch.negative, epoch.architecture)  # compiled before there are threads
+    _trainer(epoch.negative)  # compiled before there are threads
     piece = PIECE if runtime.available() else PIECE // 50
     with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(work, shard) for shard in shards}
@@ -279,7 +273,7 @@ def run_replicas(
     longest = max(shard.last - shard.first for shard in shards)
     words = max(1, min(-(-longest // MERGES), WORDS_APART))
     scales = epoch.merge_scales(words, len(shards))
-    _trainer(epoch.negative, epoch.architecture)
+    _trainer(epoch.negative)
     with ThreadPoolExecutor(workers) as pool:
         while any(shard.done < shard.last for shard in shards):
             if progress():

@@ -7,7 +7,7 @@ through a buffer, a buffer's negatives are drawn first, the next target's rows a
 import numpy as np
 from numba import njit
 
-from tinygrad_seq.machine.vectors import put_f4, word
+from tinygrad_seq.machine.addresses import put_f4, word
 from tinygrad_seq.word2vec import kernels
 
 NEGATIVE = 5
