@@ -39,6 +39,16 @@ def test_line_ends_and_lower_case():
     assert words("A b\nİ <UNK>", lower=True) == ["a", "b", "i\u0307", "<unk>"]
 
 
+def test_an_apostrophe_ends_an_elided_word():
+    text = "Aujourd'hui, j\u2019ai dit 'rock'n'roll'!"
+    tokens = words(text, lower=True, elisions=True)
+    assert tokens == [
+        "aujourd'", "hui", ",", "j'", "ai", "dit", "'", "rock'", "n'", "roll", "'", "!"
+    ]  # fmt: skip
+    assert join_words(words("Qu'est-ce qu'il a ?", elisions=True)) == "Qu'est-ce qu'il a?"
+    assert words("a\nb'\n", elisions=True, line_end="<eos>") == ["a", "<eos>", "b", "'", "<eos>"]
+
+
 @given(TEXTS)
 def test_words_lose_only_white_space(text):
     assert "".join("".join(words(text)).split()) == "".join(text.split())

@@ -2,7 +2,7 @@
 
 from . import audio, features, voices
 from .batches import GeneratedBatches, PaddedBatches, TruncatedBPTT
-from .corpus import Corpus, built_in_text, load_corpus, part_of
+from .corpus import Corpus, Tagged, built_in_text, load_corpus, part_of, read_pairs, read_tagged
 from .padding import pad_sequences
 from .prefetch import Prefetcher
 from .recordings import AudioFolder, Recording, read_recordings, read_table
@@ -17,6 +17,7 @@ __all__ = [
     "PaddedBatches",
     "Prefetcher",
     "Recording",
+    "Tagged",
     "TruncatedBPTT",
     "Vocabulary",
     "audio",
@@ -27,8 +28,10 @@ __all__ = [
     "load_corpus",
     "pad_sequences",
     "part_of",
+    "read_pairs",
     "read_recordings",
     "read_table",
+    "read_tagged",
     "read_text",
     "voices",
     "words",

@@ -1,8 +1,9 @@
-"""A text to train on and one to validate with: from a file, from a folder, or built in."""
+"""Texts to train on and to validate with; sentences with tags or translations, line by line."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,14 @@ class Corpus(NamedTuple):
     train: str
     validation: str
     source: str
+
+
+class Tagged(NamedTuple):
+    """A sentence's words and their tags, as many, and the line of the file with the first."""
+
+    words: list[str]
+    tags: list[str]
+    line: int
 
 
 def built_in_text() -> str:
@@ -76,3 +85,66 @@ def part_of(folder: str | os.PathLike[str], name: str) -> Path:
         if path.exists():
             return path
     raise FileNotFoundError(f"{folder}: neither {name} nor {name}.gz in this folder")
+
+
+def read_tagged(path: str | os.PathLike[str], longest: int | None = None) -> list[Tagged]:
+    """Return the sentences of a file, plain or gzip: a word, a tab and its tag on each line.
+
+    An empty line ends a sentence; further columns are left out.
+    longest: how many words a sentence may have
+    Raises ValueError naming file and line for other lines, sentences too long, a file without any,
+    and as `read_text`.
+    """
+    name, sentences = os.fspath(path), []
+    current = Tagged([], [], 0)
+    for number, line in enumerate([*read_text(path).split("\n"), ""], start=1):
+        word, _, rest = line.partition("\t")
+        tag = rest.partition("\t")[0]
+        if word.strip() and tag.strip():
+            current = current if current.words else Tagged([], [], number)
+            current.words.append(word)
+            current.tags.append(tag)
+        elif line.strip():
+            raise ValueError(f"{name}, line {number}: expected a word, a tab and a tag")
+        elif current.words:
+            _check_length(f"{name}, line {current.line}: a sentence", len(current.words), longest)
+            sentences.append(current)
+            current = Tagged([], [], 0)
+    if not sentences:
+        raise ValueError(f"{name}: no sentences in it")
+    return sentences
+
+
+def read_pairs(
+    path: str | os.PathLike[str],
+    split: Callable[[str], list[str]] = str.split,
+    longest: int | None = None,
+) -> list[tuple[str, str]]:
+    """Return the last two columns of each line of a file, plain or gzip: texts and their partners.
+
+    split: the tokens of a text, of which there must be one at least, and `longest` at most
+    Raises ValueError naming file and line for other lines, for a file without any, and as
+    `read_text`.
+    """
+    name, pairs = os.fspath(path), []
+    for number, columns in _columns(path):
+        counts = [len(split(column)) for column in columns[-2:]]
+        if len(counts) < 2 or 0 in counts:
+            raise ValueError(f"{name}, line {number}: expected a sentence, a tab and another")
+        _check_length(f"{name}, line {number}: a sentence", max(counts), longest)
+        pairs.append((columns[-2], columns[-1]))
+    if not pairs:
+        raise ValueError(f"{name}: no pairs in it")
+    return pairs
+
+
+def _columns(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield each line's number and columns; the last line may lack its end."""
+    lines = read_text(path).split("\n")
+    for number, line in enumerate(lines if lines[-1] else lines[:-1], start=1):
+        yield number, line.split("\t")
+
+
+def _check_length(what: str, count: int, longest: int | None) -> None:
+    if longest is not None and count > longest:
+        raise ValueError(f"{what} of {count} words, expected at most {longest}")

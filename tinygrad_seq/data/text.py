@@ -25,6 +25,7 @@ _WORD = re.compile(
 _CLOSING = frozenset(".,;:!?)]}%…”\u2019'»") | {"..", "...", "...."}
 _OPENING = frozenset("([{“\u2018«$£€")
 _DASHES = frozenset("—–")
+_ELIDED = re.compile(r"[^']+'?|'|\n")
 _GZIP = b"\x1f\x8b"
 
 
@@ -54,18 +55,25 @@ def characters(text: str) -> list[str]:
     return list(_text("characters", text))
 
 
-def words(text: str, *, lower: bool = False, line_end: str | None = None) -> list[str]:
+def words(
+    text: str, *, lower: bool = False, line_end: str | None = None, elisions: bool = False
+) -> list[str]:
     """Return a text's words and punctuation marks, in order.
 
     Apostrophes and hyphens inside a word belong to it (don't, well-known), points and commas inside
     a number too; "..." and "--" are one mark; "<unk>" and the other specials stay whole.
     lower: lower case first;  line_end: token for each end of line, such as "<eos>" for a model of
     lines; None drops them, for text that is merely wrapped
+    elisions: an apostrophe ends a word, as in French, and is written as ' whichever it is
 
     >>> words("Don't stop--go on...")
     ["Don't", 'stop', '--', 'go', 'on', '...']
+    >>> words("j\u2019ai l'eau", elisions=True)
+    ["j'", 'ai', "l'", 'eau']
     """
     found = _WORD.findall(_text("words", text).lower() if lower else _text("words", text))
+    if elisions:
+        found = [part for token in found for part in _ELIDED.findall(token.replace("\u2019", "'"))]
     if line_end is None:
         return [token for token in found if token != "\n"]
     return [line_end if token == "\n" else token for token in found]
@@ -91,7 +99,8 @@ def join_words(tokens: Iterable[str]) -> str:
         quoted ^= token == '"'
         parts.append(" " if _spaced(before, token, closes) else "")
         parts.append(token)
-        before = "" if opens else token
+        elided = len(token) > 1 and token[-1] == "'"
+        before = "" if opens or elided else token
     return "".join(parts)
 
 

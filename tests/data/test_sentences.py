@@ -1,0 +1,57 @@
+"""Sentences with tags or translations: what a file holds, and which line of it is wrong."""
+
+import gzip
+
+import pytest
+
+from tinygrad_seq.data import read_pairs, read_tagged, words
+
+
+def test_tagged_sentences(tmp_path):
+    text = "\nThe\tDET\tDT\ncat\tNOUN\n\n\nJ' ai\tX\r\n\"\tPUNCT"
+    (tmp_path / "s.tsv").write_bytes(text.encode())
+    first, second = read_tagged(tmp_path / "s.tsv", longest=2)
+    assert first == (["The", "cat"], ["DET", "NOUN"], 2)
+    assert second == (["J' ai", '"'], ["X", "PUNCT"], 6)
+    (tmp_path / "s.tsv.gz").write_bytes(gzip.compress((text + "\n\n").encode()))
+    assert read_tagged(tmp_path / "s.tsv.gz") == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a\tX\nalone\n", "line 2: expected a word, a tab and a tag"),
+        ("a\tX\n\tY\n", "line 2: expected a word, a tab and a tag"),
+        ("a\tX\n\n \tY\n", "line 3: expected a word, a tab and a tag"),
+        ("a\t\tX\n", "line 1: expected a word, a tab and a tag"),
+        ("a\tX\n\nb\tX\nb\tX\nb\tX\n\n", "line 3: a sentence of 3 words, expected at most 2"),
+        ("\n\n", " no sentences in it"),
+        ("", " no sentences in it"),
+    ],
+)
+def test_lines_that_are_not_tagged_words(text, said, tmp_path):
+    (tmp_path / "s.tsv").write_text(text)
+    with pytest.raises(ValueError, match=f"s.tsv.*{said}"):
+        read_tagged(tmp_path / "s.tsv", longest=2)
+
+
+def test_pairs(tmp_path):
+    (tmp_path / "p.tsv").write_bytes("1\tGo.\tVa !\r\nA\x0bb\t\u2028c\n".encode())
+    assert read_pairs(tmp_path / "p.tsv") == [("Go.", "Va !"), ("A\x0bb", "\u2028c")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a\tb\nalone\n", "line 2: expected a sentence, a tab and another"),
+        ("a\tb\n\nc\td\n", "line 2: expected a sentence, a tab and another"),
+        ("a\t \n", "line 1: expected a sentence, a tab and another"),
+        ("\ta\n", "line 1: expected a sentence, a tab and another"),
+        ("a\tb\na b\tone, two\n", "line 2: a sentence of 3 words, expected at most 2"),
+        ("", "no pairs in it"),
+    ],
+)
+def test_lines_that_are_no_pairs(text, said, tmp_path):
+    (tmp_path / "p.tsv").write_text(text)
+    with pytest.raises(ValueError, match=f"p.tsv.*{said}"):
+        read_pairs(tmp_path / "p.tsv", words, longest=2)
