@@ -9,6 +9,7 @@
 A line is a word, a tab and its tag; an empty line ends a sentence. A bidirectional LSTM reads each
 word's letters, another the words (embedding and what the letters say, side by side). With --crf the
 tags of a sentence are scored together: loss -log p(tags), found by Viterbi; else word by word.
+Words and letters that the training text lacks are <unk>, a tag that it lacks is an error.
 The figures: share of words tagged right; for tags that begin with B- and I- also entity F1, where
 an entity counts if its span and its type are exactly right.
 """
@@ -20,19 +21,7 @@ import random
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops
-from tinygrad_seq.train import (
-    fit,
-    load_model,
-    metrics,
-    model_path,
-    parse_options,
-    positive,
-    probability,
-    program_parser,
-    run_program,
-    save_model,
-)
+from tinygrad_seq import data, nn, ops, train
 
 
 class Tagger(nn.Module):
@@ -42,8 +31,8 @@ class Tagger(nn.Module):
         self.words, self.letters = data.Vocabulary(words), data.Vocabulary(letters)
         self.tags = data.Vocabulary(tags, specials=())
         self.embedding = nn.Embedding(len(self.words), embedding)
-        self.letter_embedding = nn.Embedding(len(self.letters), 32)
-        self.spelling = nn.LSTM(32, 48, bidirectional=True)
+        reader = nn.LSTM(32, 48, bidirectional=True)
+        self.spelling = nn.Encoder(nn.Embedding(len(self.letters), 32), reader)
         self.dropout, self.word_dropout = nn.Dropout(dropout), dropout / 4
         self.recurrent = nn.LSTM(embedding + 96, hidden, bidirectional=True)
         self.output = nn.Linear(2 * hidden, len(tags))
@@ -52,13 +41,11 @@ class Tagger(nn.Module):
     def forward(self, words, lengths, lexicon):
         """Scores (T, B, K)."""
         present, places = np.unique(words, return_inverse=True)
-        known = lexicon.known[words]
+        sizes, known = lexicon.sizes[present], lexicon.known[words]
         if self.training:  # sometimes only the letters tell what a word is
             hidden = tg.default_generator().numpy.random(words.shape) < self.word_dropout
             known = np.where(hidden, self.words.unk, known)
-        spelt, sizes = data.pad_sequences([lexicon.spelt[word] for word in present])
-        _, (ends, _) = self.spelling(self.letter_embedding(tg.tensor(spelt)), lengths=sizes)
-        ends = ops.concat([ends[0], ends[1]], axis=-1)  # (different words, 96)
+        _, (ends, _) = self.spelling(lexicon.letters[: sizes.max(), present], sizes)
         spellings = ops.take_rows(ends, tg.tensor(places.reshape(words.shape)))
         x = ops.concat([self.embedding(tg.tensor(known)), spellings], axis=-1)
         h, _ = self.recurrent(self.dropout(x), lengths=lengths)
@@ -68,8 +55,7 @@ class Tagger(nn.Module):
         """Nats a word."""
         if self.crf:
             return self.crf(scores, np.maximum(tags, 0), lengths, "sum") / float(lengths.sum())
-        flat = scores.reshape(-1, scores.shape[-1])
-        return ops.cross_entropy(flat, tg.tensor(tags.reshape(-1)))
+        return ops.cross_entropy(scores.reshape(-1, len(self.tags)), tg.tensor(tags.reshape(-1)))
 
     def found(self, scores, lengths):
         """The tags of every sentence, as words."""
@@ -82,82 +68,54 @@ class Tagger(nn.Module):
 
 
 class Lexicon:
-    """Every different word of some sentences: its number, its index in the model, its letters."""
+    """Every different word of some sentences: its number, index in the model, letters (L, N)."""
 
     def __init__(self, model, sentences):
-        self.number = {}
-        for words, _ in sentences:
-            for word in words:
-                self.number.setdefault(word, len(self.number))
-        self.known = model.words.encode([word.lower() for word in self.number])
-        self.spelt = [model.letters.encode(list(word)) for word in self.number]
-
-    def encode(self, words):
-        """Numbers (T,) of a sentence's words."""
-        return np.array([self.number[word] for word in words])
-
-
-def read_sentences(path):
-    """(words, tags) of every sentence; the tag is the second column."""
-    sentences, words, tags = [], [], []
-    for number, line in enumerate([*data.read_text(path).split("\n"), ""], start=1):
-        columns = line.split("\t")
-        if len(columns) > 1 and columns[0] and columns[1]:
-            words.append(columns[0])
-            tags.append(columns[1])
-        elif line.strip():
-            raise ValueError(f"{path}, line {number}: expected a word, a tab and a tag")
-        elif words:
-            sentences.append((words, tags))
-            words, tags = [], []
-    if not sentences:
-        raise ValueError(f"{path}: no sentences in it")
-    return sentences
+        different = dict.fromkeys(word for words in sentences for word in words)
+        self.number = {word: number for number, word in enumerate(different)}
+        self.known = model.words.encode([word.lower() for word in different])
+        spelt = [model.letters.encode(list(word)) for word in different]
+        self.letters, self.sizes = data.pad_sequences(spelt)
+        self.sentences = [np.array([self.number[w] for w in words]) for words in sentences]
 
 
 def made_up_sentences(number=1500):
     """Sentences in which many words are a noun after "the" and a verb after "they"."""
-    choose = random.Random(0).choice
-    both = ["walk", "talk", "run", "play", "fight", "dream", "work", "cook"]
-    nouns, sentences = [*both, "cat", "dog", "tree", "river"], []
+    choose, sentences = random.Random(0).choice, []
+    verbs = ["walk", "talk", "run", "play", "fight", "dream", "work", "cook"]
+    nouns = [*verbs, "cat", "dog", "tree", "river"]
     for _ in range(number):
-        pairs = (
-            [("they", "PRON")]
-            if choose([True, False])
-            else [("the", "DET"), (choose(nouns), "NOUN")]
-        )
-        pairs += [("can", "AUX")] * choose([0, 1]) + [(choose(both), "VERB")]
-        pairs += [("the", "DET"), (choose(nouns), "NOUN"), (".", "PUNCT")]
-        sentences.append(tuple(map(list, zip(*pairs, strict=True))))
+        text = choose(["they/PRON", f"the/DET {choose(nouns)}/NOUN"]) + choose(["", " can/AUX"])
+        text += f" {choose(verbs)}/VERB the/DET {choose(nouns)}/NOUN ./PUNCT"
+        words, tags = zip(*(token.split("/") for token in text.split()), strict=True)
+        sentences.append(data.Tagged(list(words), list(tags), 1))
     return sentences
 
 
-def batches_of(model, sentences, size, source, shuffle=True):
+def batches_of(model, sentences, source, size, **order):
     """Batches of words, lengths and tags, and the lexicon that the words are numbers of."""
-    lexicon = Lexicon(model, sentences)
-    for number, (_, tags) in enumerate(sentences, start=1):
-        for tag in tags:
+    for _, tags, line in sentences:
+        for number, tag in enumerate(tags, start=line):
             if tag not in model.tags:
-                raise ValueError(f"{source}, sentence {number}: the model has no tag {tag!r}")
-    words = [lexicon.encode(words) for words, _ in sentences]
-    tags = [model.tags.encode(tags) for _, tags in sentences]
-    return data.PaddedBatches(words, size, targets=tags, shuffle=shuffle, bucket=16), lexicon
+                raise ValueError(f"{source}, line {number}: the model has no tag {tag!r}")
+    lexicon = Lexicon(model, [sentence.words for sentence in sentences])
+    tags = [model.tags.encode(sentence.tags) for sentence in sentences]
+    return data.PaddedBatches(lexicon.sentences, size, targets=tags, **order), lexicon
 
 
 def score(title, model, sentences):
     """Share of words tagged right and, of entities, F1: the figure to raise."""
     model.eval()
-    batches, lexicon = batches_of(model, sentences, 64, title, shuffle=False)
-    said, order = [], []
+    sentences = sorted(sentences, key=lambda sentence: len(sentence.words))
+    batches, lexicon = batches_of(model, sentences, title, 64, shuffle=False)
+    said, right = [], [sentence.tags for sentence in sentences]
     with tg.no_grad():
-        for words, lengths, tags in batches:
+        for words, lengths, _ in batches:
             said += model.found(model(words, lengths, lexicon), lengths)
-            order += [[model.tags.tokens[i] for i in tags[:n, b]] for b, n in enumerate(lengths)]
-    pairs = [(a, b) for x, y in zip(order, said, strict=True) for a, b in zip(x, y, strict=True)]
-    figure = sum(a == b for a, b in pairs) / len(pairs)
-    text = f"{title}: {figure:.2%} of {len(pairs):,} words right"
+    figure = np.mean(np.concatenate(said) == np.concatenate(right))
+    text = f"{title}: {figure:.2%} of {sum(map(len, right)):,} words right"
     if any(tag.startswith("B-") for tag in model.tags):
-        figure = metrics.entity_f1(said, order).f1
+        figure = train.metrics.entity_f1(said, right).f1
         text += f", entity F1 {100 * figure:.2f}"
     print(text, flush=True)
     return figure
@@ -165,56 +123,59 @@ def score(title, model, sentences):
 
 def make(options):
     """A model trained on the sentences of --data, and saved."""
+    made = made_up_sentences()
+    sentences, dev, files = made[300:], made[:300], ["train", "dev"]
     if options.data:
-        files = (data.part_of(options.data, name) for name in ("train.tsv", "dev.tsv"))
-        train, dev = map(read_sentences, files)
-    else:
-        made = made_up_sentences()
-        train, dev = made[300:], made[:300]
-    tokens = (word.lower() for words, _ in train for word in words)
-    letters = (letter for words, _ in train for word in words for letter in word)
+        files = [data.part_of(options.data, f"{part}.tsv") for part in files]
+        sentences, dev = (data.read_tagged(file, options.longest) for file in files)
+    words = [word for sentence in sentences for word in sentence.words]
+    build = data.Vocabulary.build
     settings = {
-        "words": data.Vocabulary.build(tokens, min_count=options.min_count, specials=()).tokens,
-        "letters": data.Vocabulary.build(letters, specials=()).tokens,
-        "tags": sorted({tag for _, tags in train for tag in tags}),
+        "words": build(map(str.lower, words), min_count=options.min_count, specials=()).tokens,
+        "letters": build((letter for word in words for letter in word), specials=()).tokens,
+        "tags": sorted({tag for sentence in sentences for tag in sentence.tags}),
     }
     settings |= {n: getattr(options, n) for n in ("crf", "embedding", "hidden", "dropout")}
     model = Tagger(**settings)
-    print(f"{len(train):,} sentences, validation on {len(dev):,}", model, sep="\n")
-    batches, lexicon = batches_of(model, train, options.batch, "train")
+    print(f"{len(sentences):,} sentences, validation on {len(dev):,}", model, sep="\n")
+    batches, lexicon = batches_of(model, sentences, files[0], options.batch, bucket=16)
+    batches_of(model, dev, files[1], 1)  # what is wrong with them is said now, not after training
 
     def loss(batch, _):
         words, lengths, tags = batch
         return model.loss(model(words, lengths, lexicon), tags, lengths), None
 
-    fit(model, loss, batches, lambda: -score("validation", model, dev), options,
-        weight_decay=0.01)  # fmt: skip
+    train.fit(model, loss, batches, lambda: -score("validation", model, dev), options,
+              weight_decay=0.01)  # fmt: skip
     score("validation, best", model, dev)
-    save_model(model_path(options), model, settings)
+    train.save_model(train.model_path(options), model, settings)
     return model
 
 
 def main():
-    parser = program_parser(__doc__, "runs/tagger")
+    parser = train.program_parser(__doc__, "runs/tagger")
     add = parser.add_argument
     add("--crf", action="store_true", help="score the tags of a sentence together")
-    add("--min-count", type=positive, default=1, help="rarer words are unknown (default: 1)")
-    add("--embedding", type=positive, default=100, help="width (default: 100)")
-    add("--hidden", type=positive, default=128, help="width of h, each way (default: 128)")
-    add("--dropout", type=probability, default=0.5, help="(default: 0.5)")
-    add("--batch", type=positive, default=16, help="sentences a batch (default: 16)")
+    add("--min-count", type=train.positive, default=1, help="rarer words are unknown (default: 1)")
+    add("--embedding", type=train.positive, default=100, help="width (default: 100)")
+    add("--hidden", type=train.positive, default=128, help="of h, each way (default: 128)")
+    add("--dropout", type=train.probability, default=0.5, help="(default: 0.5)")
+    add("--batch", type=train.positive, default=16, help="sentences a batch (default: 16)")
+    add("--longest", type=train.positive, default=500, help="words a sentence (default: 500)")
     add("--say", help="words to tag, with spaces between")
-    options = parse_options(parser)
+    options = train.parse_options(parser)
     options.epochs = options.epochs or (8 if options.data else 2)
-    model = load_model(options.load, Tagger) if options.load else make(options)
+    if options.say is not None and not options.say.split():
+        parser.error("--say: there is no word in it")
+    model = train.load_model(options.load, Tagger) if options.load else make(options)
     if options.say:
         words = options.say.split()
-        lexicon, lengths = Lexicon(model, [(words, [])]), np.array([len(words)])
-        scores = model(lexicon.encode(words)[:, None], lengths, lexicon).detach()
+        lexicon, lengths = Lexicon(model, [words]), np.array([len(words)])
+        scores = model(lexicon.sentences[0][:, None], lengths, lexicon).detach()
         print(*map("/".join, zip(words, model.found(scores, lengths)[0], strict=True)))
     if options.evaluate:
-        score(options.evaluate, model, read_sentences(options.evaluate))
+        score(options.evaluate, model, data.read_tagged(options.evaluate, options.longest))
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

@@ -151,9 +151,15 @@ def test_tagger(tmp_path):
     (tmp_path / "bad.tsv").write_text("the\tDET\nalone\n")
     said = complaint("tagger", tmp_path, "--load", "m", "--evaluate", "bad.tsv")
     assert said == "bad.tsv, line 2: expected a word, a tab and a tag"
-    (tmp_path / "odd.tsv").write_text("the\tARTICLE\n")
+    (tmp_path / "odd.tsv").write_text("they\tPRON\n\nwalk\tVERB\nthe\tARTICLE\n")
     said = complaint("tagger", tmp_path, "--load", "m", "--evaluate", "odd.tsv")
-    assert said == "odd.tsv, sentence 1: the model has no tag 'ARTICLE'"
+    assert said == "odd.tsv, line 4: the model has no tag 'ARTICLE'"
+    said = complaint("tagger", tmp_path, "--load", "m", "--evaluate", "s.tsv", "--longest", 1)
+    assert said == "s.tsv, line 1: a sentence of 2 words, expected at most 1"
+    (tmp_path / "new.tsv").write_text("żółw\tNOUN\n")  # no letter of it is known
+    assert "of 1 words" in run("tagger", tmp_path, "--load", "m", "--evaluate", "new.tsv")
+    code, _, err = call("tagger", tmp_path, "--load", "m", "--say", " ")
+    assert (code, "--say: there is no word in it" in err) == (2, True)
 
 
 def test_tagger_with_a_crf(tmp_path):
