@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
 import os
@@ -137,20 +138,27 @@ def resample(signal: Signal, rate: int, to_rate: int) -> Signal:
     up, down = to_rate // common, rate // common
     if up == down:
         return x
+    count = -(-len(x) * up // down)
+    kernels = _kernels(up, down, min(up, count))
+    half = kernels.shape[1] // 2
+    padded = np.pad(x.astype(np.float64), (half, half + down))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half)
+    out = np.empty(count)
+    for phase in range(len(kernels)):  # outputs phase, phase + up, ... fall between samples alike
+        start = np.arange(phase, count, up) * down // up
+        out[phase::up] = windows[start + 1] @ kernels[phase]
+    return np.clip(out, -1.0, 1.0).astype(x.dtype)
+
+
+@functools.lru_cache(maxsize=8)
+def _kernels(up: int, down: int, phases: int) -> Signal:
+    """Return the weights of the samples around the first places between two: (phases, taps)."""
     band = 0.95 * min(1.0, up / down)  # of half the input's rate; the rest is the filter's slope
     half = math.ceil(32 / band)
-    padded = np.pad(x.astype(np.float64), (half, half + down))
-    count = -(-len(x) * up // down)
-    out = np.empty(count)
     taps = np.arange(-half + 1, half + 1)
-    for phase in range(min(up, count)):  # outputs phase, phase + up, ... fall between samples alike
-        places = np.arange(phase, count, up) * down
-        start, fraction = places // up, (phase * down % up) / up
-        offsets = taps - fraction
-        window = np.kaiser(2 * half + 1, 12.0)
-        shape = np.interp(offsets, np.arange(-half, half + 1), window)
-        kernel = band * np.sinc(band * offsets) * shape
-        kernel /= kernel.sum()
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half)
-        out[phase::up] = windows[start + 1] @ kernel
-    return np.clip(out, -1.0, 1.0).astype(x.dtype)
+    window = np.kaiser(2 * half + 1, 12.0)
+    fractions = np.arange(phases) * down % up / up
+    offsets = taps - fractions[:, None]
+    kernels = np.sinc(band * offsets) * np.interp(offsets, np.arange(-half, half + 1), window)
+    scaled: Signal = kernels / kernels.sum(axis=1, keepdims=True)
+    return scaled
