@@ -3,10 +3,12 @@
 from . import metrics
 from .history import History
 from .metrics import bits, perplexity
+from .picture import picture
 from .program import (
     above_zero,
     count,
     fit,
+    mean_loss,
     model_path,
     parse_options,
     plain_parser,
@@ -14,6 +16,7 @@ from .program import (
     probability,
     program_parser,
     run_program,
+    settings_of,
 )
 from .saved import load_model, save_model
 from .trainer import Trainer
@@ -26,14 +29,17 @@ __all__ = [
     "count",
     "fit",
     "load_model",
+    "mean_loss",
     "metrics",
     "model_path",
     "parse_options",
     "perplexity",
+    "picture",
     "plain_parser",
     "positive",
     "probability",
     "program_parser",
     "run_program",
     "save_model",
+    "settings_of",
 ]

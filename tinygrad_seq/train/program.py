@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from ..engine.backend import use_backend
+from ..engine.modes import no_grad
 from ..engine.random import manual_seed
 from ..engine.tensor import Tensor
 from ..nn.module import Module
@@ -65,10 +66,21 @@ def plain_parser(description: str, folder: str) -> argparse.ArgumentParser:
     return parser
 
 
-def program_parser(description: str, folder: str) -> argparse.ArgumentParser:
+SIZES: dict[str, tuple[Callable[[str], Any], str]] = {
+    "embedding": (positive, "width of an embedded symbol"),
+    "hidden": (positive, "width of h"),
+    "layers": (positive, "recurrent layers"),
+    "dropout": (probability, "probability of dropping a component, in training"),
+    "batch": (positive, "sequences a batch"),
+}
+"""Options of a model and its batches that programs share: how each is read, what it says."""
+
+
+def program_parser(description: str, folder: str, **sizes: float) -> argparse.ArgumentParser:
     """Return a parser with the options that every program with a `Trainer` has besides.
 
     description, folder: as in `plain_parser`
+    sizes: the defaults of those options of `SIZES` that the program has
     """
     parser = plain_parser(description, folder)
     add = parser.add_argument
@@ -80,7 +92,15 @@ def program_parser(description: str, folder: str) -> argparse.ArgumentParser:
     add("--save", help="model file (default: model.safetensors in the folder)")
     add("--load", help="model file to use instead of training")
     add("--evaluate", metavar="PATH", help="data to score")
+    for name, default in sizes.items():
+        kind, what = SIZES[name]
+        add(f"--{name}", type=kind, default=default, help=f"{what} (default: {default})")
     return parser
+
+
+def settings_of(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return the options of these names, as the keyword arguments of a model."""
+    return {name: getattr(options, name) for name in names}
 
 
 def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -126,6 +146,28 @@ def fit(
     model.eval()
     print(f"trained for {sum(row['seconds'] for row in history.rows):.0f} s")
     return trainer
+
+
+def mean_loss(
+    model: Module, total: Callable[[Any], tuple[Tensor, int]], batches: Iterable[Any]
+) -> float:
+    """Return a loss's mean over all that batches hold, in evaluation mode, without gradients.
+
+    total: the sum of a batch's losses, and of how many
+    Raises ValueError where there is nothing to judge.
+    """
+    training, loss, number = model.training, 0.0, 0
+    model.eval()
+    try:
+        with no_grad():
+            for batch in batches:
+                part, count = total(batch)
+                loss, number = loss + float(part.item()), number + count
+    finally:
+        model.train(training)
+    if not number:
+        raise ValueError("mean_loss: nothing to judge")
+    return loss / number
 
 
 def model_path(options: argparse.Namespace) -> Path:

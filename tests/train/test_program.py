@@ -1,0 +1,77 @@
+"""What programs share: sizes as options, a loss's mean, pictures written whole or not at all."""
+
+import numpy as np
+import pytest
+
+import tinygrad_seq as tg
+from tinygrad_seq import nn, ops, train
+
+
+def parsed(monkeypatch, *options, **sizes):
+    monkeypatch.setattr("sys.argv", ["program.py", *options])
+    return train.parse_options(train.program_parser("What it does.", "runs/x", **sizes))
+
+
+def test_sizes_are_options(monkeypatch, capsys):
+    sizes = {"embedding": 8, "hidden": 16, "layers": 2, "dropout": 0.25, "batch": 4}
+    options = parsed(monkeypatch, "--hidden", "5", "--dropout", "0.5", **sizes)
+    assert train.settings_of(options, "hidden", "layers", "dropout") == {
+        "hidden": 5, "layers": 2, "dropout": 0.5,
+    }  # fmt: skip
+    assert train.settings_of(options, "embedding", "batch") == {"embedding": 8, "batch": 4}
+    assert "layers" not in parsed(monkeypatch, hidden=3)
+    for wrong in (("--dropout", "2"), ("--hidden", "0"), ("--batch", "1.5"), ("--layers", "3")):
+        with pytest.raises(SystemExit):
+            parsed(monkeypatch, *wrong, hidden=3, dropout=0.1, batch=2)
+        assert wrong[0] in capsys.readouterr().err
+
+
+class Constant(nn.Module):
+    """Says what it is, and remembers in which mode it was asked."""
+
+    def __init__(self):
+        self.w = nn.Parameter(np.full((), 2, np.float32))
+        self.modes = []
+
+    def total(self, batch):
+        self.modes.append((self.training, (self.w * 1.0).requires_grad))
+        return (self.w * tg.tensor(batch)).sum(), len(batch)
+
+
+def test_mean_loss_weighs_batches_by_what_they_hold():
+    model = Constant()
+    batches = [np.float32([1, 2, 3]), np.float32([10])]
+    assert train.mean_loss(model, model.total, batches) == pytest.approx(2 * 16 / 4)
+    assert model.modes == [(False, False)] * 2
+    assert model.training
+    assert train.mean_loss(model.eval(), model.total, batches[:1]) == 4
+    assert not model.training
+    with pytest.raises(ValueError, match="nothing to judge"):
+        train.mean_loss(model, model.total, [])
+
+
+def test_mean_loss_leaves_the_mode_as_it_was_after_an_error():
+    model = Constant()
+
+    def total(batch):
+        raise FloatingPointError("bad batch")
+
+    with pytest.raises(FloatingPointError, match="bad batch"):
+        train.mean_loss(model, total, [None])
+    assert model.training
+    assert ops.exp(model.w).requires_grad
+
+
+def test_picture(tmp_path, capsys):
+    path = tmp_path / "new" / "line.png"
+    with train.picture(path) as axes:
+        axes.plot([1, 2])
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert capsys.readouterr().out == f"picture: {path}\n"
+    with train.picture(path, (9, 2), columns=3) as columns:
+        assert columns.shape == (3,)
+    before = path.read_bytes()
+    with pytest.raises(KeyError), train.picture(path):
+        raise KeyError
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["line.png"]
