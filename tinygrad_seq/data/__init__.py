@@ -1,10 +1,14 @@
 """Text and sequences as arrays: words and characters, vocabularies, batches."""
 
-from . import audio, features, voices
-from .batches import GeneratedBatches, PaddedBatches, TruncatedBPTT
+from . import audio, features, synthetic, voices
+from .batches import (
+    GeneratedBatches,
+    PaddedBatches,
+    Prefetcher,
+    TruncatedBPTT,
+    pad_sequences,
+)
 from .corpus import Corpus, Tagged, built_in_text, load_corpus, part_of, read_pairs, read_tagged
-from .padding import pad_sequences
-from .prefetch import Prefetcher
 from .recordings import AudioFolder, Recording, read_recordings, read_table
 from .text import characters, join_words, read_text, words
 from .vocabulary import SPECIALS, Vocabulary
@@ -33,6 +37,7 @@ __all__ = [
     "read_table",
     "read_tagged",
     "read_text",
+    "synthetic",
     "voices",
     "words",
 ]

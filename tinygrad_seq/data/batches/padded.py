@@ -1,78 +1,16 @@
-"""Batches with time first: windows of one stream, sequences padded to one length, or generated."""
+"""Many sequences padded to one length a batch, time first."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
+from ... import _check
 from .padding import Array, Ids, check_pad, numbers, pad_sequences, same_dtype
-
-
-class TruncatedBPTT:
-    """Windows of B parallel streams cut from one text, for truncated backpropagation through time.
-
-    ids (N,) integers;  iterating gives x (T, B), y (T, B) int64,  y[t] the token after x[t]
-    Column b of each batch continues column b of the batch before, so a state can be carried on.
-    Of the S = (N-1) // batch_size steps of a stream, each is a target once an epoch; the last
-    window may be shorter than `length`.
-    Iterating starts at the position within the epoch, which `state_dict` holds, and ends at 0.
-    Raises TypeError for other dtypes, ValueError for sizes below 1 or a text too short.
-    """
-
-    def __init__(self, ids: npt.ArrayLike, batch_size: int, length: int) -> None:
-        self.batch_size = _check.integer("TruncatedBPTT: batch_size", batch_size, 1)
-        self.length = _check.integer("TruncatedBPTT: length", length, 1)
-        stream = np.asarray(ids)
-        if stream.ndim != 1:
-            raise ValueError(f"TruncatedBPTT: ids have shape {stream.shape}, expected (N,)")
-        if stream.size <= self.batch_size:
-            needed = f"at least {self.batch_size + 1}, one more than batch_size"
-            raise ValueError(f"TruncatedBPTT: {stream.size} ids, expected {needed}")
-        if stream.dtype.kind not in "iu" or not np.can_cast(stream.dtype, np.int64):
-            raise TypeError(f"TruncatedBPTT: ids have dtype {stream.dtype}, expected integers")
-        self.steps = (stream.size - 1) // self.batch_size
-        used = self.steps * self.batch_size
-        self._inputs = stream[:used].reshape(self.batch_size, self.steps)  # (B, S)
-        self._targets = stream[1 : used + 1].reshape(self.batch_size, self.steps)  # (B, S)
-        self._checksum = zlib.crc32(np.ascontiguousarray(stream, dtype=np.int64).data)
-        self._position = 0
-
-    def __len__(self) -> int:
-        """Batches in an epoch."""
-        return -(-self.steps // self.length)
-
-    def __iter__(self) -> Iterator[tuple[Ids, Ids]]:
-        while self._position < len(self):
-            start = self._position * self.length
-            window = slice(start, start + self.length)
-            self._position += 1  # counted before it is used: a checkpoint then goes on after it
-            yield self._window(self._inputs, window), self._window(self._targets, window)
-        self._position = 0
-
-    def state_dict(self) -> dict[str, int]:
-        """Batches given so far in this epoch, and the sizes that this number belongs to."""
-        return {"position": self._position, **self._sizes()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken.  Raises ValueError where it belongs to other sizes."""
-        self._position = _restored("TruncatedBPTT", state, self._sizes(), len(self))
-
-    def _sizes(self) -> dict[str, int]:
-        return {
-            "batch_size": self.batch_size,
-            "length": self.length,
-            "steps": self.steps,
-            "checksum": self._checksum,
-        }
-
-    @staticmethod
-    def _window(streams: Array, window: slice) -> Ids:
-        return np.array(streams[:, window].T, dtype=np.int64, order="C")  # (T, B)
+from .position import restored
 
 
 class PaddedBatches:
@@ -145,7 +83,7 @@ class PaddedBatches:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken.  Raises ValueError where it belongs to other settings."""
-        position = _restored("PaddedBatches", state, self._settings(), len(self))
+        position = restored("PaddedBatches", state, self._settings(), len(self))
         epoch = _check.integer("PaddedBatches: state['epoch']", state.get("epoch"), 0)
         self._epoch, self._position = epoch, position
 
@@ -201,48 +139,6 @@ class PaddedBatches:
         return arrays
 
 
-class GeneratedBatches:
-    """Batches that are made when they are asked for, `number` an epoch.
-
-    make(generator, epoch) -> a batch, whatever it is; its generator (NumPy's) follows from `seed`,
-    the epoch and the batch's place in it alone, the epoch counts from 0
-    Iterating starts at the position within the epoch, which `state_dict` holds; at the end the
-    next epoch begins.
-    """
-
-    def __init__(
-        self, make: Callable[[np.random.Generator, int], Any], number: int, seed: int = 0
-    ) -> None:
-        self.make = make
-        self.number = _check.integer("GeneratedBatches: number", number, 1)
-        self.seed = _check.integer("GeneratedBatches: seed", seed, 0)
-        self._epoch = self._position = 0
-
-    def __len__(self) -> int:
-        """Batches in an epoch."""
-        return self.number
-
-    def __iter__(self) -> Iterator[Any]:
-        while self._position < self.number:
-            generator = np.random.default_rng([self.seed, self._epoch, self._position])
-            self._position += 1  # counted before it is used: a checkpoint then goes on after it
-            yield self.make(generator, self._epoch)
-        self._epoch, self._position = self._epoch + 1, 0
-
-    def state_dict(self) -> dict[str, int]:
-        """Epoch, batches given so far in it, and the sizes that these belong to."""
-        return {"epoch": self._epoch, "position": self._position, **self._sizes()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken.  Raises ValueError where it belongs to other sizes."""
-        position = _restored("GeneratedBatches", state, self._sizes(), self.number)
-        epoch = _check.integer("GeneratedBatches: state['epoch']", state.get("epoch"), 0)
-        self._epoch, self._position = epoch, position
-
-    def _sizes(self) -> dict[str, int]:
-        return {"number": self.number, "seed": self.seed}
-
-
 def _checked_targets(
     targets: Sequence[npt.ArrayLike] | npt.ArrayLike, lengths: Ids, pad: float
 ) -> list[Array] | Array:
@@ -259,23 +155,3 @@ def _checked_targets(
             raise ValueError(f"{what}[{i}] has length {len(array)}, its sequence {length}")
     check_pad("PaddedBatches: target_pad", pad, arrays[0].dtype)
     return arrays
-
-
-def _restored(who: str, state: Mapping[str, Any], same: Mapping[str, int], limit: int) -> int:
-    """Return the position in `state`, from 0 to `limit`, made with the settings `same`.
-
-    Raises TypeError unless `state` is a mapping of integers, ValueError where it lacks an entry or
-    belongs to other settings.
-    """
-    if not isinstance(state, Mapping):
-        raise TypeError(f"{who}: state is a {type(state).__name__}, expected a mapping")
-    for key in (*same, "position"):
-        if key not in state:
-            raise ValueError(f"{who}: state has no {key!r}, it has {sorted(map(str, state))}")
-    for key, expected in same.items():
-        if _check.integer(f"{who}: state[{key!r}]", state[key], 0) != expected:
-            raise ValueError(f"{who}: state has {key} {state[key]}, expected {expected}")
-    place = _check.integer(f"{who}: state['position']", state["position"], 0)
-    if place > limit:
-        raise ValueError(f"{who}: state['position'] is {place}, expected at most {limit}")
-    return place

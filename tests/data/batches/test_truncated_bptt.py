@@ -1,4 +1,4 @@
-"""Windows of a stream and generated batches: every target once, resuming as if never stopped."""
+"""Truncated BPTT: every target once, columns that continue, resuming as if never stopped."""
 
 import itertools
 import json
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_seq.data import GeneratedBatches, TruncatedBPTT
+from tinygrad_seq.data import TruncatedBPTT
 
 
 def copies(batches):
@@ -147,50 +147,4 @@ def test_bad_state_changes_nothing(change, error, named):
     for state, kind in (({}, ValueError), ({"position": 1}, ValueError), (None, TypeError)):
         with pytest.raises(kind, match="TruncatedBPTT: state "):
             batches.load_state_dict(state)
-    assert batches.state_dict() == before
-
-
-# ---- batches that are made -----------------------------------------------------------------------
-
-
-def made(number=3, seed=1):
-    """Batches of what they are made from: the epoch and a number drawn."""
-    return GeneratedBatches(lambda random, epoch: (epoch, random.integers(10**9)), number, seed)
-
-
-def test_generated_batches_follow_from_seed_epoch_and_place():
-    batches = made()
-    assert len(batches) == 3
-    epochs = [list(batches), list(batches)]
-    assert [[epoch for epoch, _ in batches] for batches in epochs] == [[0] * 3, [1] * 3]
-    assert len({drawn for batches in epochs for _, drawn in batches}) == 6
-    again = made()
-    assert [list(again), list(again)] == epochs
-    assert list(made(seed=2)) != epochs[0]
-
-
-def test_generated_batches_go_on_where_they_were():
-    whole, first = made(), made()
-    expected = [*whole, *whole]
-    found = [batch for _, batch in zip(range(2), first, strict=False)]
-    second = made()
-    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
-    assert [*found, *second, *second] == expected
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"seed": 2}, "seed 2, expected 1"),
-        ({"number": 4}, "number 4, expected 3"),
-        ({"position": 4}, r"state\['position'\] is 4, expected at most 3"),
-        ({"epoch": -1}, r"state\['epoch'\] is -1"),
-    ],
-)
-def test_bad_generated_state_changes_nothing(change, named):
-    batches = made()
-    next(iter(batches))
-    before = batches.state_dict()
-    with pytest.raises(ValueError, match=named):
-        batches.load_state_dict({**before, **change})
     assert batches.state_dict() == before

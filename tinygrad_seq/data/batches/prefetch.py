@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from .. import _check
+from ... import _check
 
 
 class Batches(Protocol):

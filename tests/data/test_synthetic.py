@@ -1,0 +1,67 @@
+"""Made-up tasks: what stands where, and what is asked."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tinygrad_seq.data import synthetic
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(3)
+
+
+@pytest.mark.parametrize("T", [2, 7, 100])
+def test_adding_problem(T, random):
+    x, y = synthetic.adding_problem(random, T, 500)
+    assert (x.shape, x.dtype, y.shape, y.dtype) == ((T, 500, 2), np.float32, (500,), np.float32)
+    marks = x[..., 1]
+    assert set(np.unique(marks)) <= {0, 1}
+    np.testing.assert_array_equal(marks[: T // 2].sum(axis=0), 1)
+    np.testing.assert_array_equal(marks[T // 2 :].sum(axis=0), 1)
+    for b in range(20):
+        assert y[b] == pytest.approx(sum(x[t, b, 0] for t in range(T) if marks[t, b]))
+    assert np.mean((y - 1) ** 2) == pytest.approx(1 / 6, abs=0.03)
+
+
+def test_copy_memory(random):
+    x, y = synthetic.copy_memory(random, 20, 300)
+    assert (x.shape, x.dtype, y.shape) == ((40, 300, 10), np.float32, (40, 300))
+    np.testing.assert_array_equal(x.sum(axis=-1), 1)
+    said = x.argmax(axis=-1)
+    assert set(np.unique(said[:10])) == set(range(8))
+    np.testing.assert_array_equal(y[30:], said[:10])
+    np.testing.assert_array_equal(y[:30], 8)
+    np.testing.assert_array_equal(said[29], 9)
+    np.testing.assert_array_equal(np.delete(said[10:], 19, axis=0), 8)
+
+
+def test_copying_by_guessing():
+    assert synthetic.copy_by_guessing(100) == pytest.approx(0.1733, abs=5e-5)
+    assert synthetic.copy_by_guessing(20) == pytest.approx(10 * math.log(8) / 40)
+
+
+@pytest.mark.parametrize("T", [10, 25, 100])
+def test_temporal_order(T, random):
+    x, y = synthetic.temporal_order(random, T, 400)
+    assert (x.shape, x.dtype, y.shape) == ((T, 400, 6), np.float32, (400,))
+    ids = x.argmax(axis=-1)
+    places = ids < 2
+    np.testing.assert_array_equal(places.sum(axis=0), 2)
+    assert not places[: T // 10].any()
+    assert not places[2 * T // 10 : 5 * T // 10].any()
+    assert not places[6 * T // 10 :].any()
+    first, second = ids.T[places.T].reshape(400, 2).T
+    np.testing.assert_array_equal(y, 2 * first + second)
+    assert np.bincount(y, minlength=4).min() > 60
+
+
+def test_sizes_that_make_no_task(random):
+    for make, T in ((synthetic.adding_problem, 1), (synthetic.copy_memory, 0),
+                    (synthetic.temporal_order, 9)):  # fmt: skip
+        with pytest.raises(ValueError, match=f"{make.__name__}: length is {T}"):
+            make(random, T, 4)
+        with pytest.raises(ValueError, match=f"{make.__name__}: number is 0"):
+            make(random, 20, 0)
