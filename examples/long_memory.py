@@ -18,61 +18,27 @@ Source: Hochreiter & Schmidhuber 1997 (adding, order); Arjovsky, Shah & Bengio 2
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops
-from tinygrad_seq.train import (
-    fit,
-    load_model,
-    model_path,
-    parse_options,
-    positive,
-    program_parser,
-    run_program,
-    save_model,
-)
+from tinygrad_seq import data, nn, ops, train
+from tinygrad_seq.data import synthetic
 
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-
-
-def adding(random, T, B):
-    """x (T, B, 2): numbers and marks, one mark in each half; y (B,): the sum of the marked two."""
-    x = np.zeros((T, B, 2), dtype=np.float32)
-    x[..., 0] = random.random((T, B))
-    first, second = random.integers(0, T // 2, B), random.integers(T // 2, T, B)
-    x[first, range(B), 1] = x[second, range(B), 1] = 1
-    return x, (x[..., 0] * x[..., 1]).sum(axis=0)
-
-
-def copy(random, T, B):
-    """x (T + 20, B, 10) one-hot: ten symbols, blanks, a sign; y (T + 20, B): blanks, the ten."""
-    symbols = random.integers(0, 8, (10, B))
-    ids, y = np.full((T + 20, B), 8), np.full((T + 20, B), 8)
-    ids[:10], ids[T + 10 - 1], y[-10:] = symbols, 9, symbols
-    return np.eye(10, dtype=np.float32)[ids], y
-
-
-def order(random, T, B):
-    """x (T, B, 6) one-hot: X or Y after a tenth and after half of T, else noise; y (B,) of four."""
-    ids = random.integers(2, 6, (T, B))
-    early, late = (random.integers(a * T // 10, (a + 1) * T // 10, B) for a in (1, 5))
-    ids[early, range(B)], ids[late, range(B)] = random.integers(0, 2, (2, B))
-    y = 2 * ids[early, range(B)] + ids[late, range(B)]
-    return np.eye(6, dtype=np.float32)[ids], y
-
-
-TASKS = {"adding": (adding, 2, 1), "copy": (copy, 10, 9), "order": (order, 6, 4)}
+TASKS = {  # how it is made, how many numbers go in and out at a step, what is measured
+    "adding": (synthetic.adding_problem, 2, 1, "mean square error"),
+    "copy": (synthetic.copy_memory, 10, 9, "nats a step"),
+    "order": (synthetic.temporal_order, 6, 4, "wrong answers"),
+}
 
 
 class Rememberer(nn.Module):
     """A recurrent layer and a linear one on it: x (T, B, D) -> (T, B, C)."""
 
     def __init__(self, task, cell, hidden):
-        _, inputs, outputs = TASKS[task]
+        _, inputs, outputs, self.measured = TASKS[task]
         self.task = task
         self.recurrent = LAYERS[cell](inputs, hidden)
         self.output = nn.Linear(hidden, outputs)
@@ -83,7 +49,7 @@ class Rememberer(nn.Module):
 
     def loss(self, x, y):
         """Mean square error of what is said last; cross-entropy of that, or of every step."""
-        said = self(x if isinstance(x, tg.Tensor) else tg.tensor(x))
+        said = self(tg.tensor(x))
         if self.task == "adding":
             return ops.mse_loss(said[-1, :, 0], tg.tensor(y))
         if self.task == "order":
@@ -97,84 +63,78 @@ def score(title, model, x, y):
     with tg.no_grad():
         if model.task == "order":
             said = model(tg.tensor(x))[-1].to("numpy").numpy()
-            figure, name = float(np.mean(said.argmax(axis=1) != y)), "wrong answers"
+            figure = float(np.mean(said.argmax(axis=1) != y))
         else:
             figure = model.loss(x, y).item()
-            name = "mean square error" if model.task == "adding" else "nats a step"
-    print(f"{title}: {name} {figure:.4f}", flush=True)
+    print(f"{title}: {model.measured} {figure:.4f}", flush=True)
     return figure
 
 
-def train(cell, options, held_out):
-    """A model with this cell, trained."""
+def by_guessing(task, length):
+    """The figure of whoever remembers nothing."""
+    return {"adding": 1 / 6, "order": 0.75}.get(task) or synthetic.copy_by_guessing(length)
+
+
+def make(cell, options, held_out):
+    """A model with this cell, trained on batches that are made as they are needed, and saved."""
     settings = {"task": options.task, "cell": cell, "hidden": options.hidden}
-    model = Rememberer(**settings)
-    make, sizes = TASKS[options.task][0], (options.length, options.batch)
-    batches = data.GeneratedBatches(lambda random, _: make(random, *sizes), 100, options.seed)
-    folder, options.folder = options.folder, str(Path(options.folder) / cell)
-    fit(model, lambda batch, _: (model.loss(*batch), None), batches,
-        lambda: score(f"{cell}: validation", model, *held_out), options)  # fmt: skip
+    model, task = Rememberer(**settings), TASKS[options.task][0]
+    batches = data.GeneratedBatches(
+        lambda random, _: task(random, options.length, options.batch), 100, options.seed
+    )
+    folder, options.folder = options.folder, f"{options.folder}/{cell}"
+    train.fit(model, lambda batch, _: (model.loss(*batch), None), batches,
+              lambda: score(f"{cell}: validation", model, *held_out), options)  # fmt: skip
     options.folder = folder
     score(f"{cell}: validation, best", model, *held_out)
-    return model, settings
+    if cell == options.cell:
+        train.save_model(train.model_path(options), model, settings)
+    return model
 
 
-def gradients(cell, options, batch):
+def gradient_norms(cell, options, x):
     """|dL/dx_t| for every t, of the last step's loss, of a model that has learnt nothing yet."""
-    x = tg.tensor(batch[0], requires_grad=True)
+    x = tg.tensor(x, requires_grad=True)
     said = Rememberer(options.task, cell, options.hidden)(x)[-1]
     (gradient,) = tg.grad((said * said).sum(), [x])
     return np.sqrt((gradient.to("numpy").numpy() ** 2).sum(axis=(1, 2)))
 
 
-def draw(path, options, batch):
+def draw(options, x):
     """A picture of the gradient's norm against time, for every cell."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for cell in LAYERS:
-        axes.semilogy(gradients(cell, options, batch), label=cell)
-    axes.set_xlabel("t")
-    axes.set_ylabel("|dL/dx_t|")
-    axes.legend()
-    figure.savefig(path)
-    print(f"picture: {path}")
+    with train.picture(Path(options.folder) / "gradients.png") as axes:
+        for cell in LAYERS:
+            axes.semilogy(gradient_norms(cell, options, x), label=cell)
+        axes.set_xlabel("t")
+        axes.set_ylabel("|dL/dx_t|")
+        axes.legend()
 
 
 def main():
-    parser = program_parser(__doc__, "runs/long_memory")
+    parser = train.program_parser(__doc__, "runs/long_memory", hidden=128, batch=64)
     add = parser.add_argument
     add("--task", choices=TASKS, default="adding", help="(default: adding)")
-    add("--length", type=positive, default=50, help="T (default: 50)")
+    add("--length", type=train.positive, default=50, help="T (default: 50)")
     add("--cell", choices=LAYERS, default="gru", help="to compare with a plain RNN (default: gru)")
-    add("--hidden", type=positive, default=128, help="width of h (default: 128)")
-    add("--batch", type=positive, default=64, help="sequences a batch (default: 64)")
     add("--write", help="write 1,000 sequences of the task to this .npz file")
-    options = parse_options(parser)
+    options = train.parse_options(parser)
     options.epochs = options.epochs or 6
-    if options.length < 20:
-        raise ValueError(f"--length is {options.length}, expected at least 20")
-    held_out = TASKS[options.task][0](
-        np.random.default_rng(options.seed + 10**6), options.length, 1000
-    )
+    random = np.random.default_rng(options.seed + 10**6)
+    x, y = TASKS[options.task][0](random, options.length, 1000)
     if options.write:
-        np.savez(options.write, x=held_out[0], y=held_out[1])
+        np.savez(options.write, x=x, y=y)
     if options.load:
-        model = load_model(options.load, Rememberer)
+        model = train.load_model(options.load, Rememberer)
     else:
-        Path(options.folder).mkdir(parents=True, exist_ok=True)
-        draw(Path(options.folder) / "gradients.png", options, held_out)
-        model, settings = train(options.cell, options, held_out)
-        save_model(model_path(options), model, settings)
+        draw(options, x)
+        model = make(options.cell, options, (x, y))
         if options.cell != "rnn":
-            train("rnn", options, held_out)
-        guess = {"adding": 1 / 6, "order": 0.75, "copy": 10 * math.log(8) / (options.length + 20)}
-        print(f"by guessing: {guess[options.task]:.4f}")
+            make("rnn", options, (x, y))
+        print(f"by guessing: {by_guessing(options.task, options.length):.4f}")
     if options.evaluate:
         with np.load(options.evaluate, allow_pickle=False) as file:
             score(options.evaluate, model, file["x"], file["y"])
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

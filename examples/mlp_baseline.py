@@ -18,17 +18,7 @@ import numpy as np
 from names import batches_of, encode, made_up_names, score, total_loss
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops
-from tinygrad_seq.train import (
-    fit,
-    load_model,
-    model_path,
-    parse_options,
-    positive,
-    program_parser,
-    run_program,
-    save_model,
-)
+from tinygrad_seq import data, nn, ops, train
 
 
 class NextLetter(nn.Module):
@@ -62,40 +52,42 @@ class NextLetter(nn.Module):
         return encode(self.letters, [name[: self.steps - 1] for name in names], source)
 
 
-def train(kind, hidden, names, held_out, options):
-    """A model of this kind, trained."""
+def make(kind, hidden, names, held_out, options):
+    """A model of this kind, trained, and its score."""
     settings = {"kind": kind, "letters": sorted(set("".join(names + held_out))), "hidden": hidden}
     settings["steps"] = options.length
     model = NextLetter(**settings)
     judged = batches_of(model, held_out, "validation", 256, shuffle=False)
     batches = batches_of(model, names, "names", options.batch)
+
+    def loss(batch, _):
+        nats, symbols = total_loss(model, batch)
+        return nats / symbols, None
+
     folder, options.folder = options.folder, f"{options.folder}/{kind}"
-    fit(model, lambda batch, _: (total_loss(model, batch, "mean"), None), batches,
-        lambda: score(f"{kind}: validation", model, judged), options)  # fmt: skip
-    save_model(model_path(options), model, settings)
+    train.fit(model, loss, batches, lambda: score(f"{kind}: validation", model, judged), options)
     options.folder = folder
+    train.save_model(train.model_path(options), model, settings)
     return model, score(f"{kind}: validation, best", model, judged)
 
 
 def main():
-    parser = program_parser(__doc__, "runs/mlp_baseline")
+    parser = train.program_parser(__doc__, "runs/mlp_baseline", hidden=128, batch=64)
     add = parser.add_argument
-    add("--hidden", type=positive, default=128, help="width of h of the RNN (default: 128)")
-    add("--mlp-hidden", type=positive, default=128, help="of the MLP (default: 128)")
-    add("--length", type=positive, default=16, help="T, the longest sequence (default: 16)")
-    add("--batch", type=positive, default=64, help="names a batch (default: 64)")
-    options = parse_options(parser)
+    add("--mlp-hidden", type=train.positive, default=128, help="of the MLP (default: 128)")
+    add("--length", type=train.positive, default=16, help="T, the longest sequence (default: 16)")
+    options = train.parse_options(parser)
     options.epochs = options.epochs or (8 if options.data else 3)
     if options.load:
-        model = load_model(options.load, NextLetter)
+        model = train.load_model(options.load, NextLetter)
     else:
         made = made_up_names(1500)
         names, held_out = made[300:], made[:300]
         if options.data:
             corpus = data.load_corpus(options.data)
             names, held_out = corpus.train.split(), corpus.validation.split()
-        mlp = train("mlp", options.mlp_hidden, names, held_out, options)
-        rnn = train("rnn", options.hidden, names, held_out, options)
+        mlp = make("mlp", options.mlp_hidden, names, held_out, options)
+        rnn = make("rnn", options.hidden, names, held_out, options)  # the one that stays saved
         model = rnn[0]
         for title, (kind, nats) in (("flattened MLP", mlp), ("recurrent", rnn)):
             print(f"{title:15s} {kind.num_parameters():9,} parameters  {nats:.4f} nats a symbol")
@@ -105,4 +97,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

@@ -14,20 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops
+from tinygrad_seq import data, nn, ops, train
 from tinygrad_seq.decode import Sampler, generate
-from tinygrad_seq.train import (
-    count,
-    fit,
-    load_model,
-    model_path,
-    parse_options,
-    positive,
-    probability,
-    program_parser,
-    run_program,
-    save_model,
-)
 
 END = 0
 
@@ -88,24 +76,19 @@ def batches_of(model, names, source, size, shuffle=True):
     return data.PaddedBatches(inputs, size, targets=targets, shuffle=shuffle, bucket=8)
 
 
-def total_loss(model, batch, reduction):
-    """Cross-entropy of the symbols that are there: padding is ignored."""
-    x, _, y = batch
+def total_loss(model, batch):
+    """Cross-entropy of the symbols that are there, and how many: padding is ignored."""
+    x, lengths, y = batch
     logits, _ = model(x)
     flat = logits.reshape(-1, logits.shape[-1])
-    return ops.cross_entropy(flat, tg.tensor(y.reshape(-1)), reduction=reduction)
+    return ops.cross_entropy(flat, tg.tensor(y.reshape(-1)), reduction="sum"), int(lengths.sum())
 
 
 def score(title, model, batches):
     """Nats a symbol."""
-    model.eval()
-    total = symbols = 0
-    with tg.no_grad():
-        for batch in batches:
-            total += total_loss(model, batch, "sum").item()
-            symbols += int(batch[1].sum())
-    print(f"{title}: {total / symbols:.4f} nats a symbol", flush=True)
-    return total / symbols
+    nats = train.mean_loss(model, lambda batch: total_loss(model, batch), batches)
+    print(f"{title}: {nats:.4f} nats a symbol", flush=True)
+    return nats
 
 
 def make(options):
@@ -116,37 +99,33 @@ def make(options):
     else:
         made = made_up_names()
         names, held_out, source = made[300:], made[:300], "made-up names"
-    letters = sorted(set("".join(names)))
-    settings = {name: getattr(options, name) for name in ("hidden", "layers", "dropout")}
-    settings["letters"] = letters
+    settings = train.settings_of(options, "hidden", "layers", "dropout")
+    settings["letters"] = sorted(set("".join(names)))
     model = NameModel(**settings)
     print(f"{len(names):,} names, validation on {len(held_out):,} ({source})", model, sep="\n")
+    batches = batches_of(model, names, "the names to train on", options.batch)
     held_out = batches_of(model, held_out, source, 256, shuffle=False)
-    fit(
-        model,
-        lambda batch, _: (total_loss(model, batch, "mean"), None),
-        batches_of(model, names, "the names to train on", options.batch),
-        lambda: score("validation", model, held_out),
-        options,
-        weight_decay=0.01,
-    )
+
+    def loss(batch, _):
+        nats, symbols = total_loss(model, batch)
+        return nats / symbols, None
+
+    train.fit(model, loss, batches, lambda: score("validation", model, held_out), options,
+              weight_decay=0.01)  # fmt: skip
     score("validation, best", model, held_out)
-    save_model(model_path(options), model, settings)
+    train.save_model(train.model_path(options), model, settings)
     return model
 
 
 def main():
-    parser = program_parser(__doc__, "runs/names")
+    sizes = {"hidden": 256, "layers": 2, "dropout": 0.3, "batch": 64}
+    parser = train.program_parser(__doc__, "runs/names", **sizes)
     add = parser.add_argument
-    add("--hidden", type=positive, default=256, help="width of h (default: 256)")
-    add("--layers", type=positive, default=2, help="(default: 2)")
-    add("--dropout", type=probability, default=0.3, help="(default: 0.3)")
-    add("--batch", type=positive, default=64, help="names a batch (default: 64)")
-    add("--samples", type=count, default=10, help="names to make up (default: 10)")
+    add("--samples", type=train.count, default=10, help="names to make up (default: 10)")
     add("--temperature", type=float, default=0.8, help="(default: 0.8)")
-    options = parse_options(parser)
+    options = train.parse_options(parser)
     options.epochs = options.epochs or (14 if options.data else 3)
-    model = load_model(options.load, NameModel) if options.load else make(options)
+    model = train.load_model(options.load, NameModel) if options.load else make(options)
     start = np.zeros((1, options.samples), dtype=np.int64)
     made = generate(model.step, None, start, choose=Sampler(options.temperature), eos=END)
     print(*(model.spell(ids) for ids in made), sep="\n")
@@ -156,4 +135,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)
