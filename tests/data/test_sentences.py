@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tinygrad_seq.data import read_pairs, read_tagged, words
+from tinygrad_seq.data import read_groups, read_labelled, read_pairs, read_tagged, words
 
 
 def test_tagged_sentences(tmp_path):
@@ -55,3 +55,46 @@ def test_lines_that_are_no_pairs(text, said, tmp_path):
     (tmp_path / "p.tsv").write_text(text)
     with pytest.raises(ValueError, match=f"p.tsv.*{said}"):
         read_pairs(tmp_path / "p.tsv", words, longest=2)
+
+
+# ---- labels --------------------------------------------------------------------------------------
+
+
+def test_labelled_texts(tmp_path):
+    text = "so happy\t0\nvery, very\tangry\t1,2\n\t\t0\nno line end\t2"
+    (tmp_path / "t.tsv").write_text(text)
+    expected = [("so happy", ["0"]), ("very, very\tangry", ["1", "2"])]
+    expected += [("\t", ["0"]), ("no line end", ["2"])]
+    assert read_labelled(tmp_path / "t.tsv", {"0": "a", "1": "b", "2": "c"}) == expected
+    (tmp_path / "t.tsv.gz").write_bytes(gzip.compress(text.encode()))
+    assert read_labelled(tmp_path / "t.tsv.gz", "012") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fine\t0\nno tab\n", "line 2: expected text, a tab and labels that exist"),
+        ("fine\t0\n\nfine\t0\n", "line 2: expected text, a tab and labels that exist"),
+        ("fine\t0,3\n", "line 1: expected text, a tab and labels that exist"),
+        ("fine\t\n", "line 1: expected text, a tab and labels that exist"),
+        ("", "no texts in it"),
+    ],
+)
+def test_texts_with_labels_that_do_not_exist(text, said, tmp_path):
+    (tmp_path / "t.tsv").write_text(text)
+    with pytest.raises(ValueError, match=r"t\.tsv") as caught:
+        read_labelled(tmp_path / "t.tsv", {"0", "1"})
+    assert said in str(caught.value)
+
+
+def test_groups_of_labels(tmp_path):
+    path = tmp_path / "labels.tsv"
+    path.write_text("name\tgroup\tid\njoy\tpositive\t0\nanger\tnegative\t1\n")
+    assert read_groups(path) == {"0": "positive", "1": "negative"}
+    path.write_text("name\tgroup\tid\njoy\tpositive\t0\nanger\tnegative\n")
+    with pytest.raises(ValueError, match=r"labels\.tsv, line 3: 2 columns, expected 3"):
+        read_groups(path)
+    for titles in ("", "id\tname\n0\tjoy\n"):
+        path.write_text(titles)
+        with pytest.raises(ValueError, match=r"labels\.tsv: expected the titles id and group"):
+            read_groups(path)

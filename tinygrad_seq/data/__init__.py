@@ -1,6 +1,6 @@
 """Text and sequences as arrays: words and characters, vocabularies, batches."""
 
-from . import audio, features, synthetic, voices
+from . import audio, features, series, synthetic, voices
 from .batches import (
     GeneratedBatches,
     PaddedBatches,
@@ -8,7 +8,17 @@ from .batches import (
     TruncatedBPTT,
     pad_sequences,
 )
-from .corpus import Corpus, Tagged, built_in_text, load_corpus, part_of, read_pairs, read_tagged
+from .corpus import (
+    Corpus,
+    Tagged,
+    built_in_text,
+    load_corpus,
+    part_of,
+    read_groups,
+    read_labelled,
+    read_pairs,
+    read_tagged,
+)
 from .recordings import AudioFolder, Recording, read_recordings, read_table
 from .text import characters, join_words, read_text, words
 from .vocabulary import SPECIALS, Vocabulary
@@ -32,11 +42,14 @@ __all__ = [
     "load_corpus",
     "pad_sequences",
     "part_of",
+    "read_groups",
+    "read_labelled",
     "read_pairs",
     "read_recordings",
     "read_table",
     "read_tagged",
     "read_text",
+    "series",
     "synthetic",
     "voices",
     "words",

@@ -1,9 +1,10 @@
-"""Texts to train on and to validate with; sentences with tags or translations, line by line."""
+"""Texts to train on and to validate with; sentences with tags, translations or labels."""
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -136,6 +137,43 @@ def read_pairs(
     if not pairs:
         raise ValueError(f"{name}: no pairs in it")
     return pairs
+
+
+def read_labelled(
+    path: str | os.PathLike[str], labels: Container[str]
+) -> list[tuple[str, list[str]]]:
+    """Return each line's text and labels, of a file, plain or gzip: text, a tab, "3,17".
+
+    labels: those that there are
+    Raises ValueError naming file and line for other lines and labels, for a file without any, and
+    as `read_text`.
+    """
+    name, texts = os.fspath(path), []
+    for number, columns in _columns(path):
+        found = columns[-1].split(",")
+        if len(columns) < 2 or not all(label in labels for label in found):
+            raise ValueError(f"{name}, line {number}: expected text, a tab and labels that exist")
+        texts.append(("\t".join(columns[:-1]), found))
+    if not texts:
+        raise ValueError(f"{name}: no texts in it")
+    return texts
+
+
+def read_groups(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the group of each label, of a table with titles, `id` and `group` among them.
+
+    Raises ValueError naming file and line for other tables, and as `read_text`.
+    """
+    name, groups = os.fspath(path), dict[str, str]()
+    _, titles = next(_columns(path), (1, []))
+    if not {"id", "group"} <= set(titles):
+        raise ValueError(f"{name}: expected the titles id and group, with tabs between")
+    for number, columns in itertools.islice(_columns(path), 1, None):
+        if len(columns) != len(titles):
+            fault = f"{len(columns)} columns, expected {len(titles)}"
+            raise ValueError(f"{name}, line {number}: {fault}")
+        groups[columns[titles.index("id")]] = columns[titles.index("group")]
+    return groups
 
 
 def _columns(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str]]]:
