@@ -12,25 +12,13 @@ The figure: root mean square error of one-step forecasts, in the file's units, b
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops
-from tinygrad_seq.train import (
-    fit,
-    load_model,
-    model_path,
-    parse_options,
-    positive,
-    probability,
-    program_parser,
-    run_program,
-    save_model,
-)
+from tinygrad_seq import data, nn, ops, train
+from tinygrad_seq.data import series
 
 TRANSFORMS = {  # what stabilises the variance, and back
     "none": (lambda y: y, lambda z: z),
@@ -46,11 +34,8 @@ class Forecaster(nn.Module):
     """
 
     def __init__(self, months, values, seen, transform, window, hidden, dropout):
-        self.known, self.transform, self.window = (
-            dict(zip(months, values, strict=True)),
-            transform,
-            window,
-        )
+        self.known = dict(zip(months, values, strict=True))
+        self.transform, self.window = transform, window
         trained = TRANSFORMS[transform][0](np.array(values[:seen]))
         self.mean, self.deviation = trained.mean(), trained.std()
         self.recurrent, self.dropout = nn.GRU(1, hidden), nn.Dropout(dropout)
@@ -77,25 +62,6 @@ class Forecaster(nn.Module):
             z = self(tg.tensor(self.windows(values)[0].swapaxes(0, 1).copy()))
         z = z.to("numpy").numpy()[:, 0].astype(float)
         return TRANSFORMS[self.transform][1](z * self.deviation + self.mean)
-
-
-def read_series(path):
-    """Months and values of a CSV file with a line of titles."""
-    rows = list(csv.reader(io.StringIO(data.read_text(path))))
-    months, values = [], []
-    for number, row in enumerate(rows[1:], start=2):
-        try:
-            month, value = row
-            year, month_of_year = map(int, month.split("-"))
-            values.append(float(value))
-        except ValueError:
-            raise ValueError(f'{path}, line {number}: {row}, expected "1949-01",112') from None
-        if not np.isfinite(values[-1]):
-            raise ValueError(f"{path}, line {number}: {value} is not finite")
-        months.append(year * 12 + month_of_year - 1)
-    if not values or months != list(range(months[0], months[0] + len(months))):
-        raise ValueError(f"{path}: expected a line for every month, in order")
-    return months, values
 
 
 def made_up_series(number=480):
@@ -126,17 +92,16 @@ def make(options):
     """A model trained on the series of --data, and saved."""
     if options.data:
         path = Path(options.data)
-        months, values = read_series(path)
-        later = read_series(path.with_name(path.name.replace("train", "val")))
+        months, values = series.read_months(path)
+        later = series.read_months(path.with_name(path.name.replace("train", "val")))
         if later[0][0] != months[-1] + 1:
             raise ValueError(f"{path}: the months to validate on do not follow")
     else:
         months, values = made_up_series()
         later = months[-96:], values[-96:]
         months, values = months[:-96], values[:-96]
-    names = ("transform", "window", "hidden", "dropout")
-    settings = {name: getattr(options, name) for name in names} | {"seen": len(values)}
-    settings |= {"months": months + later[0], "values": values + later[1]}
+    settings = train.settings_of(options, "transform", "window", "hidden", "dropout")
+    settings |= {"months": months + later[0], "values": values + later[1], "seen": len(values)}
     model = Forecaster(**settings)
     windows, targets = model.windows(values)
     print(f"{len(windows)} windows of {options.window} months, validation on {len(later[0])}")
@@ -146,54 +111,41 @@ def make(options):
         z, _, target = batch
         return ops.mse_loss(model(tg.tensor(z)), tg.tensor(target[:, None])), None
 
-    fit(
-        model,
-        loss,
-        data.PaddedBatches(list(windows), options.batch, targets=targets[:, 0]),
-        lambda: score("validation", model, *later),
-        options,
-        weight_decay=options.weight_decay,
-    )
+    batches = data.PaddedBatches(list(windows), options.batch, targets=targets[:, 0])
+    train.fit(model, loss, batches, lambda: score("validation", model, *later), options,
+              weight_decay=0.01)  # fmt: skip
     score("validation, best", model, *later)
-    save_model(model_path(options), model, settings)
+    train.save_model(train.model_path(options), model, settings)
     return model
 
 
 def draw(path, model, number=120):
     """A picture of the last months that the model knows, with its forecasts."""
-    from matplotlib.figure import Figure
-
     months, values = list(model.known), list(model.known.values())
     number = min(number, len(values) - model.window)
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(np.array(months[-number:]) / 12, values[-number:], label="measured")
-    made = model.forecasts(values[-number - model.window :])
-    axes.plot(np.array(months[-number:]) / 12, made, "--", label="forecast a month before")
-    axes.set_xlabel("year")
-    axes.legend()
-    figure.savefig(path)
+    years = np.array(months[-number:]) / 12
+    with train.picture(path, (8, 3)) as axes:
+        axes.plot(years, values[-number:], label="measured")
+        made = model.forecasts(values[-number - model.window :])
+        axes.plot(years, made, "--", label="forecast a month before")
+        axes.set_xlabel("year")
+        axes.legend()
 
 
 def main():
-    parser = program_parser(__doc__, "runs/forecast")
+    sizes = {"hidden": 48, "dropout": 0.2, "batch": 32}
+    parser = train.program_parser(__doc__, "runs/forecast", **sizes)
     add = parser.add_argument
     add("--transform", choices=TRANSFORMS, default="none", help="of the values (default: none)")
-    add("--window", type=positive, default=36, help="months before (default: 36)")
-    add("--hidden", type=positive, default=48, help="width of h (default: 48)")
-    add("--dropout", type=probability, default=0.2, help="of h (default: 0.2)")
-    add("--weight-decay", type=float, default=0.01, help="(default: 0.01)")
-    add("--batch", type=positive, default=32, help="windows a batch (default: 32)")
-    options = parse_options(parser)
+    add("--window", type=train.positive, default=36, help="months before (default: 36)")
+    parser.set_defaults(lr=0.002)
+    options = train.parse_options(parser)
     options.epochs = options.epochs or (40 if options.data else 20)
-    model = load_model(options.load, Forecaster) if options.load else make(options)
-    picture = Path(options.folder) / "forecast.png"
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    draw(picture, model)
-    print(f"picture: {picture}")
+    model = train.load_model(options.load, Forecaster) if options.load else make(options)
+    draw(Path(options.folder) / "forecast.png", model)
     if options.evaluate:
-        score(options.evaluate, model, *read_series(options.evaluate))
+        score(options.evaluate, model, *series.read_months(options.evaluate))
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

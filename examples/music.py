@@ -12,27 +12,15 @@ predicted from zeros. The figure: nats a step, summed over the pitches, averaged
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops
-from tinygrad_seq.train import (
-    above_zero,
-    fit,
-    load_model,
-    model_path,
-    parse_options,
-    positive,
-    probability,
-    program_parser,
-    run_program,
-    save_model,
-)
+from tinygrad_seq import data, nn, ops, train
+from tinygrad_seq.data import audio, series
 
-LOWEST, PITCHES = 43, 54
+PITCHES = series.HIGHEST - series.LOWEST + 1
 RATE = 22_050  # samples a second of the WAV file
 
 
@@ -50,32 +38,6 @@ class MusicModel(nn.Module):
         return self.output(self.dropout(h)), state
 
 
-def read_pieces(path):
-    """The pieces of a JSON file, each an array (T, 54) of 0 and 1."""
-    try:
-        pieces = [roll(piece) for piece in json.loads(data.read_text(path))]
-    except (TypeError, ValueError, IndexError) as error:
-        raise ValueError(
-            f"{path}: expected a list of pieces of lists of pitches: {error}"
-        ) from error
-    if not pieces:
-        raise ValueError(f"{path}: no pieces in it")
-    return pieces
-
-
-def roll(piece):
-    """A list of lists of pitches as an array (T, 54) of 0 and 1."""
-    if not piece:
-        raise ValueError("a piece without steps")
-    array = np.zeros((len(piece), PITCHES), dtype=np.float32)
-    for step, pitches in enumerate(piece):
-        for pitch in pitches:
-            if not LOWEST <= pitch < LOWEST + PITCHES:
-                raise ValueError(f"pitch {pitch} at step {step}, expected {LOWEST} to 96")
-            array[step, pitch - LOWEST] = 1
-    return array
-
-
 def made_up_pieces(number=120):
     """I IV V I in any key, each chord for two to four steps, its notes in any octave."""
     random, pieces = np.random.default_rng(0), []
@@ -87,19 +49,8 @@ def made_up_pieces(number=120):
                 48 + (key + degree + n) % 12 + o for n, o in zip((0, 4, 7), octaves, strict=True)
             ]
             piece += [[int(pitch) for pitch in chord]] * random.integers(2, 5)
-        pieces.append(roll(piece))
+        pieces.append(series.piano_roll(piece))
     return pieces
-
-
-def transposed(pieces, most):
-    """The pieces, and each up and down by up to `most` semitones where it stays in range."""
-    found = []
-    for piece in pieces:
-        for shift in range(-most, most + 1):
-            lost = piece[:, : max(-shift, 0)].any() or piece[:, PITCHES - max(shift, 0) :].any()
-            if not lost:
-                found.append(np.roll(piece, shift, axis=1))
-    return found
 
 
 def batches_of(pieces, size, shuffle=True):
@@ -118,36 +69,33 @@ def total_loss(model, batch):
 
 
 def score(title, model, batches):
-    model.eval()
-    with tg.no_grad():
-        parts = [total_loss(model, batch) for batch in batches]
-    nats = sum(loss.item() for loss, _ in parts) / sum(steps for _, steps in parts)
+    """Nats a step."""
+    nats = train.mean_loss(model, lambda batch: total_loss(model, batch), batches)
     print(f"{title}: {nats:.3f} nats a step", flush=True)
     return nats
 
 
 def make(options):
     """A model trained on the pieces of --data, and saved."""
+    made = made_up_pieces()
+    pieces, held_out = made[20:], made[:20]
     if options.data:
-        pieces = read_pieces(Path(options.data) / "train.json")
-        held_out = read_pieces(Path(options.data) / "valid.json")
-    else:
-        made = made_up_pieces()
-        pieces, held_out = made[20:], made[:20]
-    settings = {"hidden": options.hidden, "dropout": options.dropout}
+        names = ("train.json", "valid.json")
+        pieces, held_out = (series.read_pieces(Path(options.data) / name) for name in names)
+    settings = train.settings_of(options, "hidden", "dropout")
     model = MusicModel(**settings)
     print(f"{len(pieces)} pieces, validation on {len(held_out)}", model, sep="\n")
+    batches = batches_of(series.transposed(pieces, options.transpose), options.batch)
     held_out = batches_of(held_out, 32, shuffle=False)
 
     def loss(batch, _):
         nats, steps = total_loss(model, batch)
         return nats / steps, None
 
-    batches = batches_of(transposed(pieces, options.transpose), options.batch)
-    fit(model, loss, batches, lambda: score("validation", model, held_out), options,
-        weight_decay=0.01)  # fmt: skip
+    train.fit(model, loss, batches, lambda: score("validation", model, held_out), options,
+              weight_decay=0.01)  # fmt: skip
     score("validation, best", model, held_out)
-    save_model(model_path(options), model, settings)
+    train.save_model(train.model_path(options), model, settings)
     return model
 
 
@@ -163,42 +111,26 @@ def compose(model, steps, temperature):
     return piece[1:, 0]
 
 
-def write_wav(path, piece, step=0.25):
-    """A WAV file of a piece: a decaying tone of three harmonics for every note that begins."""
-    long = int(RATE * step)
-    sound = np.zeros(long * (len(piece) + 4))
-    for t, p in zip(*np.nonzero(piece), strict=True):
-        held = next((n for n in range(1, len(piece) - t) if not piece[t + n, p]), len(piece) - t)
-        if t and piece[t - 1, p]:
-            continue  # it sounds already
-        seconds = np.arange(long * (held + 1)) / RATE
-        turns = 2 * np.pi * 440 * 2 ** ((p + LOWEST - 69) / 12) * seconds
-        tone = sum(np.sin(n * turns) / n**2 for n in (1, 2, 3))
-        envelope = np.minimum(1, seconds / 0.01) * np.exp(-1.5 * seconds)
-        sound[t * long :][: len(tone)] += (tone * envelope)[: len(sound) - t * long]
-    data.audio.write_wav(path, 0.9 * sound / max(abs(sound).max(), 1e-9), RATE)
-
-
 def main():
-    parser = program_parser(__doc__, "runs/music")
+    sizes = {"hidden": 256, "dropout": 0.5, "batch": 16}
+    parser = train.program_parser(__doc__, "runs/music", **sizes)
     add = parser.add_argument
-    add("--hidden", type=positive, default=256, help="width of h (default: 256)")
-    add("--dropout", type=probability, default=0.5, help="of h (default: 0.5)")
-    add("--transpose", type=int, default=3, help="train in keys up to so far away (default: 3)")
-    add("--batch", type=positive, default=16, help="pieces a batch (default: 16)")
+    add("--transpose", type=train.count, default=3, help="train in keys so far away (default: 3)")
     add("--piece", help="WAV file to write (default: piece.wav in the folder)")
-    add("--seconds", type=positive, default=30, help="of the piece (default: 30)")
-    add("--temperature", type=above_zero, default=0.9, help="below 1 safer (default: 0.9)")
-    options = parse_options(parser)
+    add("--seconds", type=train.positive, default=30, help="of the piece (default: 30)")
+    add("--temperature", type=train.above_zero, default=0.9, help="below 1 safer (default: 0.9)")
+    options = train.parse_options(parser)
     options.epochs = options.epochs or (30 if options.data else 8)
-    model = load_model(options.load, MusicModel) if options.load else make(options)
+    model = train.load_model(options.load, MusicModel) if options.load else make(options)
     path = Path(options.piece or Path(options.folder) / "piece.wav")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_wav(path, compose(model, options.seconds * 4, options.temperature))
+    piece = compose(model, options.seconds * 4, options.temperature)
+    audio.write_wav(path, series.sound_of(piece, RATE, 0.25), RATE)
     print(f"a piece of {options.seconds} s: {path}")
     if options.evaluate:
-        score(options.evaluate, model, batches_of(read_pieces(options.evaluate), 32, shuffle=False))
+        pieces = series.read_pieces(options.evaluate)
+        score(options.evaluate, model, batches_of(pieces, 32, shuffle=False))
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

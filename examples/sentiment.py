@@ -14,24 +14,11 @@ The figure: macro F1, the mean over the groups of 2 P R / (P + R), each said whe
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops
-from tinygrad_seq.train import (
-    fit,
-    load_model,
-    metrics,
-    model_path,
-    parse_options,
-    positive,
-    probability,
-    program_parser,
-    run_program,
-    save_model,
-)
+from tinygrad_seq import data, nn, ops, train
 
 
 class SentimentModel(nn.Module):
@@ -65,26 +52,6 @@ class SentimentModel(nn.Module):
         return np.array([name in found for name in self.names], dtype=np.float32)
 
 
-def read_comments(path, groups):
-    """(text, emotions) of every line."""
-    comments = []
-    for number, line in enumerate(data.read_text(path).splitlines(), start=1):
-        text, _, numbers = line.rpartition("\t")
-        emotions = numbers.split(",")
-        if not text or not all(emotion in groups for emotion in emotions):
-            raise ValueError(f"{path}, line {number}: expected text, a tab and numbers of emotions")
-        comments.append((text, emotions))
-    return comments
-
-
-def read_groups(path):
-    """The group of each emotion, by its number, from a table with titles."""
-    titles, *rows = [line.split("\t") for line in data.read_text(path).splitlines()]
-    if not {"id", "group"} <= set(titles) or any(len(row) != len(titles) for row in rows):
-        raise ValueError(f"{path}: expected columns id and group, with tabs between")
-    return {row[titles.index("id")]: row[titles.index("group")] for row in rows}
-
-
 def made_up_comments(number=2400):
     """Reviews of a phone: a word that tells, sometimes turned round by "not"."""
     choose = random.Random(0).choice
@@ -110,68 +77,69 @@ def batches_of(model, comments, size, shuffle=True):
 
 
 def score(title, model, comments):
-    """Macro F1, printed with each group's."""
+    """Macro F1 of what is said."""
     model.eval()
     batches, targets = batches_of(model, comments, 256, shuffle=False)
     said = np.empty(targets.shape, dtype=bool)
     with tg.no_grad():
         for ids, lengths, rows in batches:
             said[rows] = model(ids, lengths).to("numpy").numpy() > 0
-    figure = metrics.macro_f1(said, targets > 0)
+    figure = train.metrics.macro_f1(said, targets > 0)
     print(f"{title}: macro F1 {figure:.4f}", flush=True)
     return figure
 
 
 def make(options):
     """A model trained on the comments of --data, and saved."""
+    made, groups = made_up_comments()
+    comments, dev = made[400:], made[:400]
     if options.data:
-        folder = Path(options.data)
-        groups = read_groups(folder / "labels.tsv")
-        train, dev = (
-            read_comments(data.part_of(folder, f"{part}.tsv"), groups) for part in ("train", "dev")
-        )
-    else:
-        made, groups = made_up_comments()
-        train, dev = made[400:], made[:400]
-    tokens = (word for text, _ in train for word in data.words(text, lower=True))
+        groups = data.read_groups(data.part_of(options.data, "labels.tsv"))
+        files = (data.part_of(options.data, name) for name in ("train.tsv", "dev.tsv"))
+        comments, dev = (data.read_labelled(file, groups) for file in files)
+    tokens = (word for text, _ in comments for word in data.words(text, lower=True))
     vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count)
-    settings = {"vocabulary": vocabulary.to_dict(), "groups": groups}
-    settings |= {name: getattr(options, name) for name in ("embedding", "hidden", "dropout")}
+    settings = train.settings_of(options, "embedding", "hidden", "dropout")
+    settings |= {"vocabulary": vocabulary.to_dict(), "groups": groups}
     model = SentimentModel(**settings)
-    print(f"{len(train):,} comments, {len(vocabulary):,} words, validation on {len(dev):,}", model,
-          sep="\n")  # fmt: skip
-    batches, targets = batches_of(model, train, options.batch)
+    print(f"{len(comments):,} comments, {len(vocabulary):,} words, validation on {len(dev):,}",
+          model, sep="\n")  # fmt: skip
+    batches, targets = batches_of(model, comments, options.batch)
 
     def loss(batch, _):
         ids, lengths, rows = batch
         return ops.binary_cross_entropy_with_logits(model(ids, lengths), targets[rows]), None
 
-    fit(model, loss, batches, lambda: -score("validation", model, dev), options,
-        weight_decay=0.01)  # fmt: skip
+    train.fit(model, loss, batches, lambda: -score("validation", model, dev), options,
+              weight_decay=0.01)  # fmt: skip
     score("validation, best", model, dev)
-    save_model(model_path(options), model, settings)
+    train.save_model(train.model_path(options), model, settings)
     return model
 
 
+def judge(model, text):
+    """Prints the probability of every group."""
+    ids = model.encode(text)
+    with tg.no_grad():
+        p = ops.sigmoid(model(ids[:, None], np.array([len(ids)])))[0].to("numpy").numpy()
+    print(", ".join(f"{name} {x:.2f}" for name, x in zip(model.names, p, strict=True)))
+
+
 def main():
-    parser = program_parser(__doc__, "runs/sentiment")
+    sizes = {"embedding": 128, "hidden": 128, "dropout": 0.5, "batch": 64}
+    parser = train.program_parser(__doc__, "runs/sentiment", **sizes)
     add = parser.add_argument
-    add("--min-count", type=positive, default=2, help="rarer words are unknown (default: 2)")
-    add("--embedding", type=positive, default=128, help="width (default: 128)")
-    add("--hidden", type=positive, default=128, help="width of h, each way (default: 128)")
-    add("--dropout", type=probability, default=0.5, help="(default: 0.5)")
-    add("--batch", type=positive, default=64, help="comments a batch (default: 64)")
+    add("--min-count", type=train.positive, default=2, help="rarer words are unknown (default: 2)")
     add("--say", help="a comment to judge")
-    options = parse_options(parser)
+    options = train.parse_options(parser)
     options.epochs = options.epochs or 4
-    model = load_model(options.load, SentimentModel) if options.load else make(options)
+    model = train.load_model(options.load, SentimentModel) if options.load else make(options)
     if options.say:
-        ids = model.encode(options.say)
-        p = ops.sigmoid(model(ids[:, None], np.array([len(ids)])))[0].detach().to("numpy").numpy()
-        print(", ".join(f"{name} {x:.2f}" for name, x in zip(model.names, p, strict=True)))
+        judge(model, options.say)
     if options.evaluate:
-        score(options.evaluate, model, read_comments(options.evaluate, model.groups))
+        comments = data.read_labelled(options.evaluate, model.groups)
+        score(options.evaluate, model, comments)
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

@@ -42,8 +42,7 @@ def test_music(tmp_path):
     assert math.isfinite(figures(again, "one.json: ")[0])
     (tmp_path / "low.json").write_text("[[[60], [20]]]")
     said = complaint("music", tmp_path, "--load", "m", "--evaluate", "low.json", "--seconds", 1)
-    assert "low.json: " in said
-    assert "pitch 20 at step 1, expected 43 to 96" in said
+    assert said == "low.json, piece 1: pitch 20 at step 1, expected 43 to 96"
 
 
 def test_sentiment(tmp_path):

@@ -26,6 +26,15 @@ def test_sizes_are_options(monkeypatch, capsys):
         assert wrong[0] in capsys.readouterr().err
 
 
+def test_help_names_the_defaults_of_the_program(capsys):
+    parser = train.program_parser("What it does.", "runs/x", hidden=7)
+    parser.set_defaults(lr=0.5)
+    parser.print_help()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "peak learning rate (default: 0.5)" in said
+    assert "width of h (default: 7)" in said
+
+
 class Constant(nn.Module):
     """Says what it is, and remembers in which mode it was asked."""
 

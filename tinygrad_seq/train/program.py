@@ -84,7 +84,7 @@ def program_parser(description: str, folder: str, **sizes: float) -> argparse.Ar
     """
     parser = plain_parser(description, folder)
     add = parser.add_argument
-    add("--lr", type=above_zero, default=4e-3, help="peak learning rate (default: 0.004)")
+    add("--lr", type=above_zero, default=4e-3, help="peak learning rate (default: %(default)s)")
     add("--clip", type=above_zero, default=1.0, help="largest norm of the gradient (default: 1)")
     add("--patience", type=positive, help="epochs without a better validation before stopping")
     add("--checkpoint-every", type=positive, default=200, help="batches (default: 200)")
@@ -94,7 +94,7 @@ def program_parser(description: str, folder: str, **sizes: float) -> argparse.Ar
     add("--evaluate", metavar="PATH", help="data to score")
     for name, default in sizes.items():
         kind, what = SIZES[name]
-        add(f"--{name}", type=kind, default=default, help=f"{what} (default: {default})")
+        add(f"--{name}", type=kind, default=default, help=f"{what} (default: %(default)s)")
     return parser
 
 
