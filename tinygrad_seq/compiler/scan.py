@@ -22,6 +22,7 @@ from ..ops.scan import (
     step_name,
     without_padding,
 )
+from .tracing.contents import contents
 from .tracing.hoist import Before
 from .tracing.step import Trace, traced
 from .tracing.trace import Untraceable
@@ -36,7 +37,7 @@ _compiled: dict[Any, Any] = {}
 
 
 _known: dict[Any, tuple[Any, list[int], bool]] = {}
-"""By what a cell's step depends on: its CompiledScan, and which of the cell's tensors it takes."""
+"""By what a step depends on: its CompiledScan, and which of the tensors it reaches it takes."""
 
 
 class Unsuitable(Untraceable):
@@ -130,9 +131,9 @@ def op_of(
 ) -> tuple[Any, list[Tensor], bool, bool]:
     """Return the op of a step, the outer tensors it takes, and whether it has several outputs.
 
-    And whether these tensors are those that the step's owner tells of. Raises Untraceable.
+    And whether these tensors are all among the step's contents. Raises Untraceable.
     """
-    key, tensors = _contents(step, series, states, (forms, reverse))
+    key, tensors = _form(step, series, states, (forms, reverse))
     op, numbers, several_outputs = _known.get(key, (None, [], False))
     if op is not None:
         return op, [tensors[i] for i in numbers], several_outputs, True
@@ -147,41 +148,31 @@ def op_of(
         lambda: traced(step, series, states, forms)[0],
         lambda: compiled(trace, wanted, reverse),
     )
-    if key is None or not _remember(key, tensors, op, outer, several_outputs):
+    if key is None or trace.looked or not _remember(key, tensors, op, outer, several_outputs):
         return op, outer, several_outputs, False
     return op, [tensors[i] for i in _known[key][1]], several_outputs, True
 
 
-def _contents(step: Any, series: Any, states: Any, options: Any) -> tuple[Any, list[Tensor]]:
-    """Return what a step depends on, where its owner tells, and the tensors among it; else None.
-
-    The owner's `contents()` returns all that its methods use beside their arguments.
-    """
-    owner: Any = getattr(step, "__self__", None)
-    told = owner.contents() if hasattr(owner, "contents") else None
-    if told is None or not all(isinstance(t, Tensor) for t in (*series, *states)):
+def _form(step: Any, series: Any, states: Any, options: Any) -> tuple[Any, list[Tensor]]:
+    """Return all that a trace depends on, None if unknown, and the tensors that it reaches."""
+    known = contents(step)
+    if known is None or not all(isinstance(t, Tensor) for t in (*series, *states)):
         return None, []
-    rest, tensors = told
-    recording = modes.is_grad_enabled()
-    specs: list[Any] = [step.__func__, rest, options, recording]
+    tensors = known.tensors
+    specs: list[Any] = [known.form, options, modes.is_grad_enabled()]
     for t in series:
         a = t.array
         specs += (type(a), a.shape[1:], a.dtype.char, t.place is None)
     for t in (*states, *tensors):
         a = t.array
         specs += (type(a), a.shape, a.dtype.char, t.place is None)
-    key = tuple(specs)
-    try:
-        hash(key)
-    except TypeError:
-        return None, []
-    return key, tensors
+    return tuple(specs), tensors
 
 
 def _remember(
     key: Any, tensors: list[Tensor], op: Any, outer: list[Tensor], several_outputs: bool
 ) -> bool:
-    """Return whether a step takes its owner's tensors alone; then it is not traced again."""
+    """Return whether a step takes tensors that it reaches alone; then it is not traced again."""
     numbers = {(id(t.array), t.place): i for i, t in enumerate(tensors)}
     used = [(id(t.array), t.place) for t in outer]
     if len(numbers) < len(tensors) or not numbers.keys() >= set(used):

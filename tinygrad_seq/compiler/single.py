@@ -1,7 +1,7 @@
 """One step of a cell on its own, without gradients: a kernel behind as little Python as can be.
 
-What a cell's step depends on is compared with what it was at the call before, by identity: its
-attributes, its parameters' arrays. Their values may change in between; nothing of them is kept.
+What a cell's step depends on is compared with what it was at the call before: its contents, and
+its parameters' arrays by identity. Their values may change in between; nothing of them is kept.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..machine import runtime
 from .scan import op_of
+from .tracing.contents import Contents, contents
 from .tracing.trace import Untraceable
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 class Owner(Protocol):
     """What has a step, as nn.Cell has it."""
-
-    def contents(self) -> tuple[Any, list[Tensor]] | None:
-        """Return all that `forward` uses beside its arguments; None where that is not known."""
 
     def check(self, state: Any, x: Any) -> None:
         """Nothing; raises for what does not fit."""
@@ -39,12 +37,12 @@ class Single:
     """A cell's step for one batch size, ready to run: all that must not have changed, and a job."""
 
     def __init__(
-        self, cell: Owner, op: CompiledScan, arrays: list[np.ndarray], outer: list[Tensor]
-    ) -> None:
+        self, cell: Owner, op: CompiledScan, arrays: list[np.ndarray], outer: list[Tensor],
+        known: Contents,
+    ) -> None:  # fmt: skip
         place = id(cell), arrays[0].shape
         self.cell = weakref.ref(cell, lambda _: _singles.pop(place, None))
-        self.forward, self.names = type(cell).forward, list(vars(cell))
-        self.values = list(vars(cell).values())
+        self.known = known
         self.outer, self.weights = outer, [t.array for t in outer]
         self.shapes, self.dtype = [a.shape for a in arrays], op.dtype
         self.output_of, kernel = op.plan.output_of, op.kernel
@@ -61,16 +59,13 @@ class Single:
 
     def unchanged(self, cell: Owner, arrays: list[np.ndarray]) -> bool:
         """Return whether the step computes what it did, from arrays of the same form."""
-        attributes = vars(cell)
         for a, shape in zip(arrays, self.shapes, strict=False):
             if a.shape != shape or a.dtype != self.dtype or type(a) is not np.ndarray:
                 return False
         return (
             len(arrays) == len(self.shapes)
             and self.cell() is cell
-            and type(cell).forward is self.forward
-            and list(attributes) == self.names
-            and all(map(is_, attributes.values(), self.values))
+            and contents(cell.forward) is self.known
             and all(map(is_, [t.array for t in self.outer], self.weights))
             and (self.threads == 1 or self.threads == runtime.get_num_threads())
         )
@@ -127,7 +122,8 @@ def advance(cell: Owner, state: Any, x: Any) -> tuple[Any, Any] | None:
 
 def _made(cell: Owner, state: tuple[Tensor, ...], x: Tensor, arrays: list[Any]) -> Single | None:
     """Return a cell's step made ready, remembered as long as the cell lives; None if it cannot."""
-    if x.ndim != 2 or cell.contents() is None or {*map(type, arrays)} != {np.ndarray}:
+    known = contents(cell.forward)
+    if x.ndim != 2 or known is None or {*map(type, arrays)} != {np.ndarray}:
         return None
     place = id(cell), x.shape
     if place in _refused and _refused[place]() is cell:
@@ -141,5 +137,5 @@ def _made(cell: Owner, state: tuple[Tensor, ...], x: Tensor, arrays: list[Any]) 
     if not told or several or not all(t.array.flags.c_contiguous for t in outer):
         _refused[place] = weakref.ref(cell, lambda _: _refused.pop(place, None))
         return None
-    _singles[place] = Single(cell, op, arrays, outer)
+    _singles[place] = Single(cell, op, arrays, outer, known)
     return _singles[place]

@@ -90,6 +90,12 @@ def detect_anomaly() -> Any:
     return mode(anomaly=True)
 
 
+def values_read() -> None:
+    """Nothing; lets what traces a function know that it read values, which may change."""
+    if altered and current.tracer is not None:
+        current.tracer.looked = True
+
+
 def is_grad_enabled() -> bool:
     """Return whether ops are recorded in this thread now."""
     return current.recording

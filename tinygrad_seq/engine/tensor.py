@@ -15,7 +15,7 @@ from .backend import (
     known_backends,
 )
 from .graph import Node, Place
-from .modes import is_grad_enabled
+from .modes import is_grad_enabled, values_read
 from .operators import Operators
 from .writes import lease, lend, same_view, written
 
@@ -58,6 +58,7 @@ class Tensor(Operators):
 
         If a graph has kept it, its backward pass will then raise RuntimeError.
         """
+        values_read()
         return lease(self.array)
 
     @data.setter
@@ -130,6 +131,7 @@ class Tensor(Operators):
         """Return the one element as a Python number. Raises ValueError unless size is 1."""
         if self.size != 1:
             raise ValueError(f"item: the tensor has shape {self.shape}, expected one element")
+        values_read()
         return self.array.item()  # type: ignore[no-any-return]
 
     def numpy(self) -> np.ndarray:
@@ -139,6 +141,7 @@ class Tensor(Operators):
         """
         if self.place is not None:
             raise RuntimeError("numpy: the tensor requires a gradient; use .detach().numpy()")
+        values_read()
         view = backend_of(self.array).to_numpy(self.array).view()
         view.flags.writeable = False
         return view
@@ -151,6 +154,7 @@ class Tensor(Operators):
     def __dlpack__(self, **options: Any) -> Any:
         if self.place is not None:
             raise RuntimeError("__dlpack__: the tensor requires a gradient; use .detach()")
+        values_read()
         return lease(self.array).__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -162,6 +166,7 @@ class Tensor(Operators):
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
+        values_read()
         return self.array.tolist()
 
     # ---- in place, and elsewhere -----------------------------------------------------------------

@@ -63,13 +63,6 @@ class Cell(Module):
         """Return (next state, output)."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
-    def contents(self) -> tuple[Any, list[Tensor]] | None:
-        """Return all that `forward` uses beside its arguments: what can be compared, and tensors.
-
-        None where that is not known: `scan` then traces the step at every call.
-        """
-        return None
-
     def describe(self) -> str:
         """Return the sizes."""
         return ", ".join(map(str, (self.input_size, *self.state_sizes)))
@@ -111,20 +104,6 @@ class GatedCell(Cell):
             raise ValueError(
                 f"{name}: the state is {[s.shape for s in state]}, expected {expected}"
             )
-
-    def contents(self) -> tuple[Any, list[Tensor]] | None:
-        """Return the attributes of a cell of this file; None for a subclass, which may use more."""
-        if type(self).__module__ != __name__:
-            return None
-        rest: list[Any] = [type(self)]
-        tensors = []
-        for name, value in vars(self).items():
-            rest.append(name)
-            if isinstance(value, Tensor):
-                tensors.append(value)
-            else:
-                rest.append(value)
-        return tuple(rest), tensors
 
     def from_input(self, x: Tensor) -> Tensor:
         """Return x @ weight_ih.T + bias_ih: the gates' share of the input."""

@@ -20,10 +20,11 @@ class Trace:
     outer: (Tensor, symbol) of what came from outside, in the order of use; see `forget`
     new, outputs: symbols of the next state and of the step's outputs
     key: equal for two traces exactly if they compute the same
+    looked: whether the step read values of Tensors, which the trace does not tell of
     """
 
     def __init__(self, tracer: Tracer, inputs: Any, state: Any, new: Any, outputs: Any) -> None:
-        self.entries = tracer.entries
+        self.entries, self.looked = tracer.entries, tracer.looked
         self.inputs: list[Symbol] = inputs
         self.state: list[Symbol] = state
         self.new: list[Symbol] = new

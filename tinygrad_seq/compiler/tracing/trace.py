@@ -146,13 +146,14 @@ class Tracer:
     outer: the Tensors (or arrays) from outside that they were called with, by identity
     recording: whether nodes are made too, so that the trace can be differentiated
     following: whether it is written down where a live value is used without its history
+    looked: whether values of Tensors were read, which no entry tells of
     """
 
     def __init__(self, recording: bool = False, following: bool = False) -> None:
         self.entries: list[Entry] = []
         self.key: list[Any] = []
         self.outer: dict[Any, tuple[Any, Symbol]] = {}
-        self.recording, self.following = recording, following
+        self.recording, self.following, self.looked = recording, following, False
 
     def __call__(self, op: Primitive, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """Return what the op gives as Tensors of symbols; None if no argument is a symbol."""
@@ -210,6 +211,7 @@ class Tracer:
         if not isinstance(array, np.ndarray):
             raise TypeError(f"expected arrays of NumPy as in inputs and state, got {type(array)}")
         if array.ndim == 0 and place is None:
+            self.looked = True
             return array.item(), None
         found = self.outer.get((id(array), place))
         if found is None:
