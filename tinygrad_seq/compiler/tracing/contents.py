@@ -164,9 +164,10 @@ class _Reader:
             return self._constant(value)
         names, attributes = names_of(value.__code__)
         self.named |= attributes
-        parts = _itself(value) if value is self.step else self.look(_itself, value)
-        named = self.look(_globals, (value.__globals__, names))
-        return [*parts, *named, *self.look(_cells, value.__closure__ or ())]
+        outside = value.__globals__, names, value.__closure__ or ()
+        if value is self.step:
+            return [*_itself(value), *self.look(_outside, (None, *outside))]
+        return self.look(_outside, (value, *outside))
 
     def _dictionary(self, value: Any) -> list[Any]:
         """Return the values under names or numbers, which go to `found`."""
@@ -262,17 +263,20 @@ def _items(dictionary: Any) -> list[Any]:
     return [*dictionary, *dictionary.values()]
 
 
-def _globals(where: tuple[dict[str, Any], tuple[str, ...]]) -> list[Any]:
-    """Return the globals of these names, in their place None where the language has them."""
-    space, names = where
-    return [space.get(name) for name in names]
+def _outside(where: tuple[Any, dict[str, Any], tuple[str, ...], Any]) -> list[Any]:
+    """Return what a function uses: its parts, if it is given, globals of these names, cells.
 
-
-def _cells(closure: Any) -> list[Any]:
+    None stands for globals that are the language's.
+    """
+    function, space, names, closure = where
+    seen = [] if function is None else _itself(function)
+    seen += map(space.get, names)
     try:
-        return [cell.cell_contents for cell in closure]
+        for cell in closure:
+            seen.append(cell.cell_contents)
     except ValueError:  # a cell that is not filled yet
-        return [_missing]
+        seen.append(_missing)
+    return seen
 
 
 def _is_trusted(value: Any) -> bool:
