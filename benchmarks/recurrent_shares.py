@@ -22,22 +22,15 @@ from recurrent_peers import BUILT_IN, ours, sizes
 
 import tinygrad_seq as tg
 from tinygrad_seq.compiler.passes import kernel
-from tinygrad_seq.machine import runtime
+from tinygrad_seq.machine import native
 
-NOTHING = """
-from numba import cfunc
-@cfunc("void({types})", cache=True, nopython=True)
-def nothing({names}):
-    pass
-"""
 ARGUMENTS = {"rows_times_packed": 10, "add_outer": 8, "pack_rows": 5}
 
 
 def nothing(count):
     """The address of a function of so many integers that does nothing."""
     names = ", ".join(f"a{i}" for i in range(count))
-    source = NOTHING.format(types=",".join(["int64"] * count), names=names)
-    return runtime.load(source).nothing.address
+    return native.load(f"def nothing({names}):\n    pass\n")["nothing"]
 
 
 @contextmanager

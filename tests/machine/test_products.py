@@ -1,5 +1,7 @@
 """Packed products against NumPy: any shape, strides, groups, transposed weights, sums in place."""
 
+import ctypes
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from tinygrad_seq.machine import runtime
 
 pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
 if runtime.available():
-    from tinygrad_seq.machine import products
+    from tinygrad_seq.machine import native, products
     from tinygrad_seq.machine.processor import BYTES, PROCESSOR, REGISTERS
 
 DTYPES = ["f4", "f8"]
@@ -21,7 +23,12 @@ def address(array):
 
 
 def function(name, dtype):
-    return getattr(runtime.library(dtype), f"{name}_{dtype}").ctypes
+    address = products.library(dtype)[name]
+
+    def call(*args):
+        ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(args))(address)(*args)
+
+    return call
 
 
 def numbers(dtype, *shape):
@@ -132,12 +139,8 @@ def test_narrower_vectors_compute_the_same(width):
     if width > BYTES:
         pytest.skip("this processor has none of them")
     source = f"""
-from numba import cfunc
-from tinygrad_seq.machine.products import micro_kernel
-from tinygrad_seq.machine.addresses import word
 kernel = micro_kernel("f4", 5, 2, {width})
 
-@cfunc("void(int64,int64,int64,int64,int64)", cache=True)
 def tile(K, table, columns, row, add):
     kernel(word(table, 0), row, 1, word(table, 1), {width // 2}, word(table, 2), columns, K,
            columns, add)
@@ -146,6 +149,7 @@ def tile(K, table, columns, row, add):
     a, panel = numbers("f4", 5, K), numbers("f4", K, width // 2)
     out = np.zeros((6, columns), np.float32)
     table = np.array([address(a), address(panel), address(out)], np.int64)
-    runtime.load(source).tile.ctypes(K, address(table), columns, K, 0)
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)
+    kind(native.load(source)["tile"])(K, address(table), columns, K, 0)
     np.testing.assert_array_equal(out[:5], a @ panel[:, :columns])
     assert not out[5].any()

@@ -47,7 +47,7 @@ def folder(tmp_path, monkeypatch):
     """An empty cache folder, and nothing loaded yet."""
     monkeypatch.setenv(loading.CACHE_VARIABLE, str(tmp_path))
     monkeypatch.setattr(loading, "_loaded", {})
-    loading._warn_uncached.cache_clear()
+    loading.warn_uncached.cache_clear()
     return tmp_path
 
 

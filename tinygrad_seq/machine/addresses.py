@@ -18,6 +18,7 @@ Value: TypeAlias = Any
 """An LLVM value: llvmlite has no types of its own for a checker to read."""
 
 I64, I32 = ir.IntType(64), ir.IntType(32)
+REALS = {"f4": ir.FloatType(), "f8": ir.DoubleType()}
 
 
 def pointer(builder: Any, address: Value, kind: Any) -> Value:
@@ -53,10 +54,10 @@ def _put(kind: Any) -> Callable[..., Any]:
     return lambda builder, address, x: builder.store(x, pointer(builder, address, kind))
 
 
-get_f4 = _raw(types.float32, [types.int64], _get(ir.FloatType()))
-get_f8 = _raw(types.float64, [types.int64], _get(ir.DoubleType()))
-put_f4 = _raw(types.void, [types.int64, types.float32], _put(ir.FloatType()))
-put_f8 = _raw(types.void, [types.int64, types.float64], _put(ir.DoubleType()))
+get_f4 = _raw(types.float32, [types.int64], _get(REALS["f4"]))
+get_f8 = _raw(types.float64, [types.int64], _get(REALS["f8"]))
+put_f4 = _raw(types.void, [types.int64, types.float32], _put(REALS["f4"]))
+put_f8 = _raw(types.void, [types.int64, types.float64], _put(REALS["f8"]))
 put_word = _raw(types.void, [types.int64, types.int64], _put(I64))
 word = _raw(
     types.int64,

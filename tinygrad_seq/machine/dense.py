@@ -76,11 +76,11 @@ def _job(
     from . import products  # Numba is imported when something is compiled
 
     d, size = {"f": ("f4", 4), "d": ("f8", 8)}[kind]
-    library = runtime.library(d)
+    library = products.library(d)
     words = [m, k, n, row, column, 0, 0, 0, 0]  # then packed y, x, out, bias
     packs = len(words)
     words += [1, 0, k, n, int(flipped), 0]
     made = [([5, packs + 5], products.packed_size(k, n, size) * size)]
     taken = [6, 7, *([8] if biased else []), packs + 1]
-    functions = (getattr(library, f"pack_{d}").address, getattr(library, f"dense_{d}").address, 0)
+    functions = (library["pack"], library["dense"], 0)
     return runtime.Job(functions, threads, words, made, taken, packs)

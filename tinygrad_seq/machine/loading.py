@@ -30,7 +30,8 @@ def available() -> bool:
 # ---- generated source ----------------------------------------------------------------------------
 
 _loaded: dict[str, types.ModuleType] = {}
-_loading = threading.RLock()
+lock = threading.RLock()
+"""Held while something is compiled or read."""
 
 
 def cache_folder() -> pathlib.Path:
@@ -65,16 +66,21 @@ def _version() -> str:
     return digest.hexdigest()
 
 
-def load(source: str) -> types.ModuleType:
-    """Return the module of this generated source, compiled now or found on disk.
+def key_of(source: str) -> str:
+    """Return the name of this source's files: a hash of the text and of all it depends on."""
+    return "tinygrad_seq_" + hashlib.sha256((source + _version()).encode()).hexdigest()[:24]
 
-    Its file is named by a hash of the text and of all it depends on, so that Numba's own cache
-    finds the code again. Where the folder is of no use, a RuntimeWarning says so once.
+
+def load(source: str) -> types.ModuleType:
+    """Return the module of this source, compiled by Numba now or found on disk.
+
+    Its file is named by `key_of`, so that Numba's own cache finds the code again. Where the folder
+    is of no use, a RuntimeWarning says so once.
     """
-    name = "tinygrad_seq_" + hashlib.sha256((source + _version()).encode()).hexdigest()[:24]
+    name = key_of(source)
     module = _loaded.get(name)
     if module is None:
-        with _loading:
+        with lock:
             module = _loaded.get(name) or _load(name, source)
             _loaded[name] = module
     return module
@@ -84,7 +90,7 @@ def _load(name: str, source: str) -> types.ModuleType:
     try:
         path = _written(name, source)
     except OSError as error:
-        _warn_uncached(str(cache_folder()), str(error))
+        warn_uncached(str(cache_folder()), str(error))
         return _execute(name, source, None)
     try:
         return _execute(name, source, path)
@@ -94,7 +100,7 @@ def _load(name: str, source: str) -> types.ModuleType:
         return _execute(name, source, path)
     except Exception as error:
         module = _execute(name, source, None)  # raises the error itself if the source is to blame
-        _warn_uncached(str(path.parent), str(error))
+        warn_uncached(str(path.parent), str(error))
         return module
 
 
@@ -136,7 +142,8 @@ def _forget(path: pathlib.Path) -> None:
 
 
 @functools.cache
-def _warn_uncached(folder: str, reason: str) -> None:
+def warn_uncached(folder: str, reason: str) -> None:
+    """Nothing; warns, once, that compiled code cannot be kept in the folder."""
     warnings.warn(
         f"compiled code is not cached and will be compiled in every process: {folder}: {reason}; "
         f"set {CACHE_VARIABLE} to a folder that can be written to",
@@ -145,19 +152,10 @@ def _warn_uncached(folder: str, reason: str) -> None:
     )
 
 
-def library(d: str, name: str = "products") -> types.ModuleType:
-    """Return the compiled matrix products of dtype `d`, "f4" or "f8".
-
-    name: "products", for packed weights, or "stored", for few rows and weights as they lie
-    """
-    source: str = importlib.import_module(f"{__package__}.{name}").library_source(d)
-    return load(source)
-
-
 def _after_fork() -> None:
     """In the child: no lock that another thread held."""
-    global _loading
-    _loading = threading.RLock()
+    global lock
+    lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

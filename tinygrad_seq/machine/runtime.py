@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from .loading import available as available
-from .loading import library as library
 from .loading import load as load
 from .memory import address as address
 from .memory import memory as memory

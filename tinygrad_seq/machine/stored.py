@@ -8,11 +8,13 @@ is the same sum however many they are.
 from __future__ import annotations
 
 import pathlib
+from types import ModuleType
 from typing import Any
 
 from llvmlite import ir
 from numba.extending import intrinsic
 
+from . import loading
 from .addresses import I64, Value, cgutils, types
 from .processor import BYTES
 from .vectors import Vectors
@@ -163,5 +165,10 @@ def rows_times_shared(a, lda, rows, K, w, c, ldc, N, add, spare):
 
 
 def library_source(d: str) -> str:
-    """Return the source of these products of dtype `d` ("f4" or "f8"), for `runtime.load`."""
+    """Return the source of these products of dtype `d` ("f4" or "f8")."""
     return _LIBRARY.format(d=d, size=int(d[1]), large=LARGE)
+
+
+def library(d: str) -> ModuleType:
+    """Return the compiled products of dtype `d`, "f4" or "f8"."""
+    return loading.load(library_source(d))

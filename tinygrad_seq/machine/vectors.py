@@ -1,4 +1,4 @@
-"""Column loops: explicit vectors of floats as Numba intrinsics.
+"""Column loops: explicit vectors of floats as LLVM IR.
 
 Explicit vectors stand in place of LLVM's auto-vectoriser: no alias checks, no scalar remainder,
 and no fast-math flag but `contract`, which joins a product and a sum into one operation.
@@ -7,13 +7,12 @@ and no fast-math flag but `contract`, which joins a product and a sum into one o
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.extending import intrinsic
 
-from .addresses import I32, I64, Value, cgutils, pointer, types
+from .addresses import I32, I64, REALS, Value, cgutils, pointer
 from .functions import CONTRACT, FUNCTIONS
 from .processor import BYTES
 
@@ -32,7 +31,7 @@ class Vectors:
     def __init__(self, builder: Any, dtype: str, width: int = BYTES) -> None:
         self.builder, self.size, self.width = builder, int(dtype[1]), width
         self.lanes = width // self.size
-        self.scalar = ir.FloatType() if self.size == 4 else ir.DoubleType()
+        self.scalar = REALS[dtype]
         self.type = ir.VectorType(self.scalar, self.lanes)
         self.integers = ir.VectorType(ir.IntType(8 * self.size), self.lanes)
         self.bits_of_mantissa, self.bias = (23, 127) if self.size == 4 else (52, 1023)
@@ -237,8 +236,10 @@ class _Columns:
             known[i] = FUNCTIONS[name](vectors, *(known[a] for a in operands))
 
 
-def column_loop(dtype: str, code: Sequence[tuple[Any, ...]], width: int = BYTES) -> Any:
-    """Return an intrinsic (pointers, scalars, n) -> sums that runs the code on n columns.
+def column_loop(
+    dtype: str, code: Sequence[tuple[Any, ...]], width: int = BYTES
+) -> Callable[..., list[Value]]:
+    """Return write(builder, pointers, scalars, n) -> sums: code that runs on n columns.
 
     An instruction refers to earlier ones by position: ("load", p) ("scalar", s) ("const", x)
     ("column", k), the column's number plus k,
@@ -246,20 +247,8 @@ def column_loop(dtype: str, code: Sequence[tuple[Any, ...]], width: int = BYTES)
     and r positions in pointers (addresses), scalars and sums; what several instructions sum to one
     r is added up. Functions are those of `functions.FUNCTIONS`.
     """
-    sums = len({result for name, result, *_ in code if name in REDUCTIONS})
-    number = types.float32 if dtype == "f4" else types.float64
 
-    def loop(typing_context: Any, pointers: Any, scalars: Any, n: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            unpacked = [
-                cgutils.unpack_tuple(builder, value) if len(kind) else []
-                for kind, value in zip(signature.args[:2], args[:2], strict=True)
-            ]
-            columns = _Columns(Vectors(builder, dtype, width), code, (*unpacked, args[2]))
-            results = columns.write()
-            return cgutils.pack_array(builder, results) if sums else context.get_dummy_value()
+    def write(builder: Any, *args: Any) -> list[Value]:
+        return _Columns(Vectors(builder, dtype, width), code, args).write()
 
-        result = types.UniTuple(number, sums) if sums else types.void
-        return result(pointers, scalars, n), generate
-
-    return intrinsic(loop)
+    return write

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...machine import products, runtime
+from ...machine import native, products, runtime, stored
 from ...machine.stored import FEW, LARGE
 from .lower import PRODUCTS, Source, is_private
 from .plan import Plan, columns_of
@@ -42,14 +42,14 @@ class Loop:
     def __init__(self, program: Program, shapes: Sequence[tuple[int, ...]], dtype: Any) -> None:
         self.program, self.shapes, self.dtype = program, shapes, np.dtype(dtype)
         d = {4: "f4", 8: "f8"}[self.dtype.itemsize]
-        library = runtime.library(d)
+        library = products.library(d)
         self.source = Source(program, d, products.packed_size(1, 1, self.dtype.itemsize))
-        module = runtime.load(self.source.text)
-        self.chunk = module.chunk.address
-        self.finish = module.finish.address if self.source.has_finish else 0
+        code = native.load(self.source.text)
+        self.chunk = code["chunk"]
+        self.finish = code["finish"] if self.source.has_finish else 0
         names = (*PRODUCTS, "pack")
-        *self.kernels, self.pack = (getattr(library, f"{name}_{d}").address for name in names)
-        self.stored = functools.partial(runtime.library, d, "stored")
+        *self.kernels, self.pack = (library[name] for name in names)
+        self.stored = functools.partial(stored.library, d)
         self.layout = functools.lru_cache(maxsize=64)(self._layout)
 
     def run(self, steps: int, batch: int, threads: int, arrays: Arrays, outer: Any) -> Arrays:
