@@ -4,6 +4,7 @@ from .alignment import best_path
 from .beam import Hypothesis, beam_search
 from .choice import Choice, Sampler, greedy
 from .generation import Step, generate, read
+from .translation import translate
 
 __all__ = [
     "Choice",
@@ -15,4 +16,5 @@ __all__ = [
     "generate",
     "greedy",
     "read",
+    "translate",
 ]
