@@ -20,6 +20,7 @@ def test_sizes_are_options(monkeypatch, capsys):
     }  # fmt: skip
     assert train.settings_of(options, "embedding", "batch") == {"embedding": 8, "batch": 4}
     assert "layers" not in parsed(monkeypatch, hidden=3)
+    assert parsed(monkeypatch, "--min-count", "3", min_count=1, longest=9).min_count == 3
     for wrong in (("--dropout", "2"), ("--hidden", "0"), ("--batch", "1.5"), ("--layers", "3")):
         with pytest.raises(SystemExit):
             parsed(monkeypatch, *wrong, hidden=3, dropout=0.1, batch=2)

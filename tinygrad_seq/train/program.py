@@ -72,6 +72,9 @@ SIZES: dict[str, tuple[Callable[[str], Any], str]] = {
     "layers": (positive, "recurrent layers"),
     "dropout": (probability, "probability of dropping a component, in training"),
     "batch": (positive, "sequences a batch"),
+    "min_count": (positive, "how often a word must occur; rarer ones are unknown"),
+    "longest": (positive, "words that a sentence may have"),
+    "beam": (positive, "hypotheses of beam search"),
 }
 """Options of a model and its batches that programs share: how each is read, what it says."""
 
@@ -94,7 +97,8 @@ def program_parser(description: str, folder: str, **sizes: float) -> argparse.Ar
     add("--evaluate", metavar="PATH", help="data to score")
     for name, default in sizes.items():
         kind, what = SIZES[name]
-        add(f"--{name}", type=kind, default=default, help=f"{what} (default: %(default)s)")
+        option = f"--{name.replace('_', '-')}"
+        add(option, type=kind, default=default, help=f"{what} (default: %(default)s)")
     return parser
 
 
