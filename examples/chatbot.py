@@ -17,10 +17,9 @@ from __future__ import annotations
 import math
 import random
 
-from translate import Translator, add_options, nats, train
+from translate import Translator, make, nats, parser_of
 
-from tinygrad_seq import data
-from tinygrad_seq.train import load_model, parse_options, program_parser, run_program
+from tinygrad_seq import data, train
 
 
 def read_dialogues(path, turns):
@@ -66,22 +65,19 @@ def talk(model, turns, beam):
         if not line:
             return
         said.append(line)
-        words = model.cut(" / ".join(said[-1 - turns :]))
-        said += model.write([words], beam)
+        said += model.write([" / ".join(said[-1 - turns :])], beam)
         print(said[-1])
 
 
 def main():
-    parser = program_parser(__doc__, "runs/chatbot")
-    add_options(parser)
+    parser = parser_of(__doc__, "runs/chatbot", min_count=3, dropout=0.4)
     add = parser.add_argument
     add("--turns", type=int, default=2, help="earlier turns that are read too (default: 2)")
     add("--talk", action="store_true", help="talk with the model")
-    parser.set_defaults(min_count=3, dropout=0.4)
-    options = parse_options(parser)
+    options = train.parse_options(parser)
     options.epochs = options.epochs or (10 if options.data else 2)
     if options.load:
-        model = load_model(options.load, Translator)
+        model = train.load_model(options.load, Translator)
     else:
         made = made_up_dialogues()
         pairs, held_out = made[200:], made[:200]
@@ -91,10 +87,10 @@ def main():
             pairs, held_out = (read_dialogues(file, options.turns) for file in files)
             alone = read_dialogues(files[0], 0)
         texts = [text for pair in alone for text in pair]  # one vocabulary for both sides
-        model = train(pairs, held_out, options, (texts, texts), False, "nats a reply token")
+        model = make(pairs, held_out, options, (texts, texts), False, "reply token")
         print(f"validation, best: perplexity {math.exp(nats(model, held_out)):.3f}")
         for said, reply in held_out[:3]:
-            print(f"> {said}\n{model.write([model.cut(said)])[0]}   ({reply})")
+            print(f"> {said}\n{model.write([said])[0]}   ({reply})")
     if options.talk:
         talk(model, options.turns, options.beam)
     if options.evaluate:
@@ -103,4 +99,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

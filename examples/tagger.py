@@ -135,7 +135,7 @@ def make(options):
         "letters": build((letter for word in words for letter in word), specials=()).tokens,
         "tags": sorted({tag for sentence in sentences for tag in sentence.tags}),
     }
-    settings |= {n: getattr(options, n) for n in ("crf", "embedding", "hidden", "dropout")}
+    settings |= train.settings_of(options, "crf", "embedding", "hidden", "dropout")
     model = Tagger(**settings)
     print(f"{len(sentences):,} sentences, validation on {len(dev):,}", model, sep="\n")
     batches, lexicon = batches_of(model, sentences, files[0], options.batch, bucket=16)
@@ -153,15 +153,10 @@ def make(options):
 
 
 def main():
-    parser = train.program_parser(__doc__, "runs/tagger")
+    sizes = {"embedding": 100, "hidden": 128, "dropout": 0.5, "batch": 16}
+    parser = train.program_parser(__doc__, "runs/tagger", **sizes, min_count=1, longest=500)
     add = parser.add_argument
     add("--crf", action="store_true", help="score the tags of a sentence together")
-    add("--min-count", type=train.positive, default=1, help="rarer words are unknown (default: 1)")
-    add("--embedding", type=train.positive, default=100, help="width (default: 100)")
-    add("--hidden", type=train.positive, default=128, help="of h, each way (default: 128)")
-    add("--dropout", type=train.probability, default=0.5, help="(default: 0.5)")
-    add("--batch", type=train.positive, default=16, help="sentences a batch (default: 16)")
-    add("--longest", type=train.positive, default=500, help="words a sentence (default: 500)")
     add("--say", help="words to tag, with spaces between")
     options = train.parse_options(parser)
     options.epochs = options.epochs or (8 if options.data else 2)

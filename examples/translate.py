@@ -1,47 +1,40 @@
 """Translation, sequence to sequence: an encoder reads, a decoder writes and looks where to read.
 
     python examples/translate.py                               numbers in words, half a minute
-    python examples/translate.py --data FOLDER --save MODEL    train.tsv, val.tsv
+    python examples/translate.py --data FOLDER --save MODEL    train.tsv, val.tsv, plain or gzip
     python examples/translate.py --data FOLDER --no-attention  for comparison
     python examples/translate.py --load MODEL --evaluate FILE  score other pairs
     python examples/translate.py --load MODEL --say "Where are you going?"
 
 A line is a sentence, a tab and its translation. Both are lower-cased and cut into words and marks;
-an apostrophe ends a word (j' ai). A bidirectional LSTM reads; another writes from <sos> to <eos>,
-attending to what was read (Luong et al. 2015). Loss: nats a token, under teacher forcing.
+an apostrophe ends a word (j' ai); words that are rare in the training text are <unk>. A
+bidirectional LSTM reads; another writes from <sos> to <eos>, attending to what was read (Luong et
+al. 2015). Loss: nats a token, under teacher forcing.
 The figure: BLEU of the greedy translations, sacrebleu's 13a, lower-cased, every line against its
-one reference; then that of beam search.
+one reference; that of beam search beside it.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import random
 from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops
-from tinygrad_seq.decode import beam_search, generate
-from tinygrad_seq.train import (
-    fit,
-    load_model,
-    metrics,
-    model_path,
-    parse_options,
-    positive,
-    probability,
-    program_parser,
-    run_program,
-    save_model,
-)
+from tinygrad_seq import data, decode, nn, ops, train
+
+SIZES = {"embedding": 256, "hidden": 256, "dropout": 0.3, "batch": 64}
+SIZES |= {"min_count": 2, "beam": 5, "longest": 200}
 
 
 class Translator(nn.Module):
     """Logits of every next token of the reply, from the words before it and all of the source."""
 
-    def __init__(self, source, target, embedding, hidden, dropout, attention, apostrophes):
-        self.apostrophes = apostrophes
+    def __init__(self, source, target, embedding, hidden, dropout, attention, elisions):
+        self.cut = functools.partial(data.words, lower=True, elisions=elisions)
         self.source, self.target = data.Vocabulary(source), data.Vocabulary(target)
         reader = nn.LSTM(embedding, hidden // 2, bidirectional=True)
         encoder = nn.Encoder(nn.Embedding(len(self.source), embedding), reader, dropout)
@@ -50,86 +43,35 @@ class Translator(nn.Module):
         decoder = nn.Decoder(words, writer, len(self.target), look, dropout)
         self.model = nn.Seq2Seq(encoder, decoder)
 
-    def forward(self, source, lengths, inputs):
-        """Logits (S, B, V) after inputs (S, B), which begin with <sos>."""
-        return self.model(tg.tensor(source), tg.tensor(inputs), lengths)
+    def loss(self, batch):
+        """Cross-entropy of all tokens that follow <sos>, and how many they are."""
+        source, lengths, targets, sizes = batch
+        logits = self.model(source, targets[:-1], lengths)
+        flat, following = logits.reshape(-1, len(self.target)), tg.tensor(targets[1:].reshape(-1))
+        loss = ops.cross_entropy(flat, following, ignore_index=self.target.pad, reduction="sum")
+        return loss, int((sizes - 1).sum())
 
-    def write(self, sentences, beam=1, size=128):
-        """What the model makes of sentences, token lists: greedily, or by beam search."""
-        written = []
-        with tg.no_grad():
-            for start in range(0, len(sentences), size):
-                ids = [self.source.encode(tokens) for tokens in sentences[start : start + size]]
-                padded, lengths = data.pad_sequences(ids)
-                state = self.model.start(tg.tensor(padded), lengths)
-                prompt, eos = np.full((1, len(ids)), self.target.sos), self.target.eos
-                if beam > 1:
-                    found = beam_search(
-                        self.model.step, state, prompt, beam=beam, eos=eos, max_length=40
-                    )
-                    written += [hypotheses[0].tokens for hypotheses in found]
-                else:
-                    written += generate(self.model.step, state, prompt, eos=eos, max_length=40)
-        return [self.join(self.target.decode(tokens)) for tokens in written]
-
-    def cut(self, text):
-        """Tokens of a sentence."""
-        return tokens_of(text, self.apostrophes)
-
-    def join(self, tokens):
-        """A sentence of tokens."""
-        text = data.join_words(tokens)
-        return text.replace("' ", "'") if self.apostrophes else text
-
-
-def tokens_of(text, apostrophes=True):
-    """Words and marks of a sentence, lower-cased; an apostrophe ends a word, if that is wanted."""
-    words = data.words(text.lower().replace("\u2019", "'"))
-    if not apostrophes:
-        return words
-    found = []
-    for token in words:
-        *heads, last = token.split("'")
-        found += [head + "'" for head in heads] + ([last] if last else [])
-    return found
-
-
-def read_pairs(path):
-    """(source, target) of every line; the last two columns."""
-    pairs = []
-    for number, line in enumerate(data.read_text(path).splitlines(), start=1):
-        columns = line.split("\t")
-        if len(columns) < 2 or not tokens_of(columns[-2]) or not tokens_of(columns[-1]):
-            raise ValueError(f"{path}, line {number}: expected a sentence, a tab and another")
-        pairs.append(tuple(columns[-2:]))
-    if not pairs:
-        raise ValueError(f"{path}: no pairs in it")
-    return pairs
+    def write(self, texts, beam=1):
+        """What the model makes of texts: greedily, or by beam search."""
+        ids, vocabulary = [self.source.encode(self.cut(text)) for text in texts], self.target
+        written = decode.translate(
+            self.model, ids, sos=vocabulary.sos, eos=vocabulary.eos, beam=beam, max_length=40
+        )
+        return [data.join_words(vocabulary.decode(tokens)) for tokens in written]
 
 
 def made_up_pairs():
     """Numbers in English and in German, which says the ones before the tens."""
-    english = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-    german = ["ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
-    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-    zehner = [
-        "zwanzig",
-        "dreißig",
-        "vierzig",
-        "fünfzig",
-        "sechzig",
-        "siebzig",
-        "achtzig",
-        "neunzig",
+    ones = {"one": "ein", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf"}
+    ones |= {"six": "sechs", "seven": "sieben", "eight": "acht", "nine": "neun"}
+    tens = {"twenty": "zwanzig", "thirty": "dreißig", "forty": "vierzig", "fifty": "fünfzig"}
+    tens |= {"sixty": "sechzig", "seventy": "siebzig", "eighty": "achtzig", "ninety": "neunzig"}
+    triples = list(itertools.product(ones, tens, ones))
+    random.Random(0).shuffle(triples)
+    return [
+        (f"{a} hundred and {b} {c}", f"{ones[a]} hundert {ones[c]} und {tens[b]}")
+        for a, b, c in triples
     ]
-    pairs = [
-        (f"{h} hundred and {t} {o}", f"{H} hundert {n} und {T}")
-        for h, H in zip(english, german, strict=True)
-        for t, T in zip(tens, zehner, strict=True)
-        for o, n in zip(english, german, strict=True)
-    ]
-    random.Random(0).shuffle(pairs)
-    return pairs
 
 
 def batches_of(model, pairs, size):
@@ -139,123 +81,96 @@ def batches_of(model, pairs, size):
     return data.PaddedBatches(sources, size, outputs=targets, target_pad=0, bucket=32)
 
 
-def total_loss(model, batch, reduction):
-    """Cross-entropy of the tokens that are there, and how many there are."""
-    source, lengths, targets, sizes = batch
-    logits = model(source, lengths, targets[:-1])
-    wanted = tg.tensor(targets[1:].reshape(-1))
-    flat = logits.reshape(-1, logits.shape[-1])
-    loss = ops.cross_entropy(flat, wanted, ignore_index=model.target.pad, reduction=reduction)
-    return loss, int((sizes - 1).sum())
-
-
 def nats(model, pairs):
     """Nats a target token, <eos> included."""
-    with tg.no_grad():
-        parts = [total_loss(model, batch, "sum") for batch in batches_of(model, pairs, 128)]
-    return sum(loss.item() for loss, _ in parts) / sum(count for _, count in parts)
+    return train.mean_loss(model, model.loss, batches_of(model, pairs, 128))
 
 
 def score(title, model, pairs, beam=1):
-    """BLEU, and some translations."""
-    model.eval()
-    written = model.write([model.cut(a) for a, _ in pairs], beam)
-    figure = metrics.bleu(written, [b for _, b in pairs], lowercase=True)
-    print(
-        f"{title}: {'beam ' + str(beam) if beam > 1 else 'greedy'}, BLEU {figure:.2f}", flush=True
-    )
+    """The translations, after printing their BLEU."""
+    written = model.write([a for a, _ in pairs], beam)
+    figure = train.metrics.bleu(written, [b for _, b in pairs], lowercase=True)
+    print(f"{title}: {f'beam {beam}' if beam > 1 else 'greedy'}, BLEU {figure:.2f}", flush=True)
     return written
 
 
-def train(pairs, held_out, options, texts, apostrophes, title="nats a token"):
+def make(pairs, held_out, options, texts, elisions, unit="token"):
     """A model trained on the pairs, and saved; texts: what each side's words are counted in."""
-    settings = {n: getattr(options, n) for n in ("embedding", "hidden", "dropout", "attention")}
-    settings["apostrophes"] = apostrophes
+    settings = train.settings_of(options, "embedding", "hidden", "dropout", "attention")
     for side, counted in zip(("source", "target"), texts, strict=True):
-        tokens = (token for text in counted for token in tokens_of(text, apostrophes))
+        tokens = (token for x in counted for token in data.words(x, lower=True, elisions=elisions))
         built = data.Vocabulary.build(tokens, min_count=options.min_count, specials=())
         settings[side] = built.tokens
+    settings["elisions"] = elisions
     model = Translator(**settings)
     print(f"{len(pairs):,} pairs, validation on {len(held_out):,}", model, sep="\n")
 
     def validate():
         loss = nats(model, held_out)
-        print(f"validation: {loss:.4f} {title}, perplexity {np.exp(loss):.2f}", flush=True)
+        print(f"validation: {loss:.4f} nats a {unit}, perplexity {np.exp(loss):.2f}", flush=True)
         return loss
 
     def loss(batch, _):
-        return total_loss(model, batch, "mean")[0], None
+        total, count = model.loss(batch)
+        return total / float(count), None
 
-    fit(model, loss, batches_of(model, pairs, options.batch), validate, options, weight_decay=0.01)
-    save_model(model_path(options), model, settings)
+    train.fit(model, loss, batches_of(model, pairs, options.batch), validate, options,
+              weight_decay=0.01)  # fmt: skip
+    train.save_model(train.model_path(options), model, settings)
     return model
 
 
-def draw(path, model, sentence):
+def draw(path, model, text):
     """A picture of where the decoder looked while it wrote: target down, source across."""
-    from matplotlib.figure import Figure
-
-    source = model.cut(sentence)
-    written = model.cut(model.write([source])[0])
-    ids = model.target.encode(written, sos=True)[:, None]
+    source, written = model.cut(text), model.cut(model.write([text])[0])
     with tg.no_grad():
-        state = model.model.start(tg.tensor(model.source.encode(source)[:, None]))
-        weights = model.model.decoder(tg.tensor(ids), state)[2].to("numpy").numpy()[:, 0]
-    figure = Figure(figsize=(5, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(weights, cmap="gray_r", vmin=0, vmax=1)
-    axes.set_xticks(range(len(source)), source, rotation=60)
-    axes.set_yticks(range(len(ids)), [*written, "<eos>"])
-    figure.savefig(path)
-    print(f"attention: {path}")
+        state = model.model.start(model.source.encode(source)[:, None])
+        ids = model.target.encode(written, sos=True)[:, None]
+        weights = model.model.decoder(ids, state)[2].to("numpy").numpy()[:, 0]
+    with train.picture(path, (5, 5)) as axes:
+        axes.imshow(weights, cmap="gray_r", vmin=0, vmax=1)
+        axes.set_xticks(range(len(source)), source, rotation=60)
+        axes.set_yticks(range(len(ids)), [*written, "<eos>"])
 
 
-def add_options(parser):
+def parser_of(description, folder, **sizes):
     """The options of sequence-to-sequence programs."""
-    add = parser.add_argument
-    add(
-        "--no-attention",
-        dest="attention",
-        action="store_false",
-        help="the state alone is passed on",
-    )
-    add("--min-count", type=positive, default=2, help="rarer words are unknown (default: 2)")
-    add("--embedding", type=positive, default=256, help="width (default: 256)")
-    add("--hidden", type=positive, default=256, help="width of h (default: 256)")
-    add("--dropout", type=probability, default=0.3, help="(default: 0.3)")
-    add("--batch", type=positive, default=64, help="pairs a batch (default: 64)")
-    add("--beam", type=positive, default=5, help="of beam search (default: 5)")
+    parser = train.program_parser(description, folder, **(SIZES | sizes))
+    parser.add_argument("--no-attention", dest="attention", action="store_false",
+                        help="the state alone is passed on")  # fmt: skip
     parser.set_defaults(lr=2e-3)
+    return parser
 
 
 def main():
-    parser = program_parser(__doc__, "runs/translate")
-    add_options(parser)
+    parser = parser_of(__doc__, "runs/translate")
     parser.add_argument("--say", help="a sentence to translate")
-    options = parse_options(parser)
+    options = train.parse_options(parser)
     options.epochs = options.epochs or 8
+    if options.say is not None and not data.words(options.say):
+        parser.error("--say: there is no word in it")
     if options.load:
-        model = load_model(options.load, Translator)
+        model = train.load_model(options.load, Translator)
     else:
         made = made_up_pairs()
         pairs, held_out = made[100:], made[:100]
         if options.data:
-            files = (data.part_of(options.data, name) for name in ("train.tsv", "val.tsv"))
-            pairs, held_out = map(read_pairs, files)
-        model = train(pairs, held_out, options, zip(*pairs, strict=True), apostrophes=True)
-        written = score("validation", model, held_out)
+            files = [data.part_of(options.data, f"{part}.tsv") for part in ("train", "val")]
+            pairs, held_out = (data.read_pairs(f, data.words, options.longest) for f in files)
+        model = make(pairs, held_out, options, zip(*pairs, strict=True), elisions=True)
         score("validation", model, held_out, options.beam)
+        written = score("validation", model, held_out)
         for (sentence, reference), found in list(zip(held_out, written, strict=True))[:5]:
             print(f"{sentence} -> {found}   ({reference})")
         if options.attention:
             draw(Path(options.folder) / "attention.png", model, held_out[0][0])
     if options.say:
-        print(*model.write([model.cut(options.say)], options.beam))
+        print(*model.write([options.say], options.beam))
     if options.evaluate:
-        pairs = read_pairs(options.evaluate)
+        pairs = data.read_pairs(options.evaluate, data.words, options.longest)
         score(options.evaluate, model, pairs, options.beam)
         score(options.evaluate, model, pairs)
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

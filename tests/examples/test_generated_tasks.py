@@ -187,7 +187,11 @@ def test_translate(attention, tmp_path):
     assert drawn == (not attention)
     (tmp_path / "p.tsv").write_text("one hundred and forty two\tein hundert zwei und vierzig\n")
     again = run("translate", tmp_path, "--load", "m", "--evaluate", "p.tsv")
-    assert len(again.splitlines()) == 2
+    assert again.splitlines()[-1].startswith("p.tsv: greedy, BLEU ")
+    (tmp_path / "new.tsv").write_text("who knows these words ?\twer\n")  # all are <unk>
+    assert figures(run("translate", tmp_path, "--load", "m", "--evaluate", "new.tsv"), "new.tsv: ")
+    said = complaint("translate", tmp_path, "--load", "m", "--evaluate", "new.tsv", "--longest", 4)
+    assert said == "new.tsv, line 1: a sentence of 5 words, expected at most 4"
     (tmp_path / "bad.tsv").write_text("one\tein\nalone\n")
     said = complaint("translate", tmp_path, "--load", "m", "--evaluate", "bad.tsv")
     assert said == "bad.tsv, line 2: expected a sentence, a tab and another"
