@@ -12,18 +12,14 @@ texts, once with vectors from word2vec, once with random ones, and judged on all
 
 from __future__ import annotations
 
-import csv
-import io
 import random
 import statistics
-from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops, optim
-from tinygrad_seq.train import above_zero, parse_options, plain_parser, positive, run_program
-from tinygrad_seq.word2vec import Word2Vec, WordVectors
+from tinygrad_seq import data, nn, ops, optim, train
+from tinygrad_seq.word2vec import Word2Vec, WordVectors, open_vectors
 
 CLASSES = ("negative", "positive")
 OPINIONS = (
@@ -46,36 +42,25 @@ def made_up(choice):
 def built_in(seed):
     """Labelled texts to train on and to judge by, and a corpus without labels."""
     choice = random.Random(seed).choice
-    train, dev = ([made_up(choice) for _ in range(n)] for n in (500, 1000))
+    labelled, dev = ([made_up(choice) for _ in range(n)] for n in (500, 1000))
     corpus = []
     for _ in range(4000):
         text, label = made_up(choice)
         corpus.append(data.words(f"{text} {choice(COMPANY[label])}"))
-    return train, dev, corpus
-
-
-def read_table(folder, name):
-    """Rows of a table, plain or gzip."""
-    path = next((p for p in (folder / name, folder / f"{name}.gz") if p.exists()), folder / name)
-    text = data.read_text(path)
-    return list(csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
+    return labelled, dev, corpus
 
 
 def read_texts(folder):
     """Labelled texts to train on and to judge by, and the corpus of all texts."""
-    head, *labels = read_table(folder, "labels.tsv")
-    group = {row[head.index("id")]: row[head.index("group")] for row in labels}
-    labelled, corpus = [], []
-    for name in ("train.tsv", "dev.tsv"):
-        labelled.append([])
-        for number, row in enumerate(read_table(folder, name), start=1):
-            if len(row) != 2 or not all(label in group for label in row[1].split(",")):
-                raise ValueError(f"{folder / name}, line {number}: no text<TAB>labels")
-            if name == "train.tsv":
-                corpus.append(data.words(row[0], lower=True))
-            found = {group[label] for label in row[1].split(",")}
-            if len(found) == 1 and found <= set(CLASSES):
-                labelled[-1].append((row[0], CLASSES.index(found.pop())))
+    groups = data.read_groups(data.part_of(folder, "labels.tsv"))
+    files = (data.part_of(folder, name) for name in ("train.tsv", "dev.tsv"))
+    parts = [data.read_labelled(file, groups) for file in files]
+    corpus = [data.words(text, lower=True) for text, _ in parts[0]]
+    labelled = [
+        [(text, CLASSES.index(groups[labels[0]])) for text, labels in part
+         if len({groups[label] for label in labels}) == 1 and groups[labels[0]] in CLASSES]
+        for part in parts
+    ]  # fmt: skip
     return *labelled, corpus
 
 
@@ -93,7 +78,7 @@ class MeanOfVectors(nn.Module):
         return self.output(self.dropout(sums / tg.tensor(np.maximum(lengths, 1)[:, None])))
 
 
-def accuracy(embedding, vocabulary, train, dev, options):
+def accuracy(embedding, vocabulary, few, dev, options):
     """Share of `dev` that a model is right on, after training on a few texts."""
     model = MeanOfVectors(embedding)
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
@@ -103,7 +88,7 @@ def accuracy(embedding, vocabulary, train, dev, options):
         padded, lengths = data.pad_sequences(ids, pad=vocabulary.pad)
         return tg.tensor(padded), lengths.astype(np.float32), np.array([y for _, y in texts])
 
-    ids, lengths, labels = batch(train)
+    ids, lengths, labels = batch(few)
     for _ in range(options.epochs):
         loss = ops.cross_entropy(model(ids, lengths), tg.tensor(labels))
         optimizer.zero_grad()
@@ -116,9 +101,9 @@ def accuracy(embedding, vocabulary, train, dev, options):
     return float((logits.argmax(axis=1) == labels).mean())
 
 
-def compare(options, wv, train, dev):
+def compare(options, wv, labelled, dev):
     """Prints the accuracy with learnt and with random vectors, mean and deviation over trials."""
-    words = (word for text, _ in train for word in data.words(text, lower=True))
+    words = (word for text, _ in labelled for word in data.words(text, lower=True))
     tokens = dict.fromkeys([*wv.words, *words])
     vocabulary = data.Vocabulary(tokens, specials=("<pad>", "<unk>"))
     for kind in ("learnt", "random"):
@@ -126,7 +111,7 @@ def compare(options, wv, train, dev):
             scores = []
             for trial in range(options.seed, options.seed + options.trials):
                 tg.manual_seed(trial)
-                few = random.Random(trial).sample(train, options.examples)
+                few = random.Random(trial).sample(labelled, options.examples)
                 vectors = wv if kind == "learnt" else noise(wv, trial)
                 embedding = nn.Embedding.from_pretrained(vectors, vocabulary, frozen, sparse=True)
                 scores.append(accuracy(embedding, vocabulary, few, dev, options))
@@ -146,42 +131,38 @@ def noise(wv, seed):
 
 def vectors_of(options, corpus):
     """The vectors of --vectors, or word2vec's of the corpus."""
-    if options.vectors is None:
-        small = options.data is None
-        model = Word2Vec(
-            vector_size=30 if small else 100, window=10, min_count=1 if small else 3,
-            sample=0.0 if small else 1e-4, epochs=20, seed=options.seed, progress=False,
-        ).fit(corpus)  # fmt: skip
-        return model.vectors
-    name = options.vectors.removesuffix(".gz")
-    if name.endswith((".bin", ".txt", ".vec")):
-        binary = name.endswith(".bin")
-        return WordVectors.load_word2vec_format(
-            options.vectors, binary=binary, no_header=options.no_header
-        )
-    return WordVectors.load(options.vectors)
+    if options.vectors:
+        return open_vectors(options.vectors, options.no_header)
+    small = options.data is None
+    model = Word2Vec(
+        vector_size=30 if small else 100, window=10, min_count=1 if small else 3,
+        sample=0.0 if small else 1e-4, epochs=20, seed=options.seed, progress=False,
+    ).fit(corpus)  # fmt: skip
+    return model.vectors
 
 
 def main():
-    parser = plain_parser(__doc__, "runs/transfer_learning")
+    parser = train.plain_parser(__doc__, "runs/transfer_learning")
     add = parser.add_argument
     add("--vectors", help="word vectors (default: learnt from the texts, without their labels)")
     add("--no-header", action="store_true", help="the file of --vectors is GloVe's")
-    add("--examples", type=positive, help="labelled texts to train on (default: 200; 20)")
-    add("--trials", type=positive, default=5, help="each with other texts (default: 5)")
-    add("--lr", type=above_zero, default=0.01, help="learning rate (default: 0.01)")
-    options = parse_options(parser)
+    add("--examples", type=train.positive, help="labelled texts to train on (default: 200; 20)")
+    add("--trials", type=train.positive, default=5, help="each with other texts (default: 5)")
+    add("--lr", type=train.above_zero, default=0.01, help="learning rate (default: 0.01)")
+    options = train.parse_options(parser)
     options.examples = options.examples or (200 if options.data else 20)
     options.epochs = options.epochs or 100
-    train, dev, corpus = read_texts(Path(options.data)) if options.data else built_in(options.seed)
-    if not dev or len(train) < options.examples:
-        raise ValueError(f"{len(train)} texts to train on, {len(dev)} to judge by, expected more")
+    labelled, dev, corpus = read_texts(options.data) if options.data else built_in(options.seed)
+    if not dev or len(labelled) < options.examples:
+        raise ValueError(
+            f"{len(labelled)} texts to train on, {len(dev)} to judge by, expected more"
+        )
     wv = vectors_of(options, corpus)
     most = max(statistics.mean(y for _, y in dev), 1 - statistics.mean(y for _, y in dev))
     print(f"{wv}; {options.examples} labelled texts; judged on {len(dev)}, "
           f"{most:.1%} of them of one class")  # fmt: skip
-    compare(options, wv, train, dev)
+    compare(options, wv, labelled, dev)
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

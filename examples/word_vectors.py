@@ -17,15 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygrad_seq.train import (
-    above_zero,
-    count,
-    parse_options,
-    plain_parser,
-    positive,
-    run_program,
-)
-from tinygrad_seq.word2vec import Word2Vec, WordVectors
+from tinygrad_seq import train
+from tinygrad_seq.word2vec import Word2Vec, WordVectors, correlation_table, open_vectors
 
 SMALL = {"width": 40, "min_count": 1, "epochs": 30, "sample": 0.0}  # for the built-in world
 LARGE = {"width": 100, "min_count": 5, "epochs": 5, "sample": 1e-3}  # for a file
@@ -84,7 +77,7 @@ def questions():
     return "\n".join(lines) + "\n"
 
 
-def train(options):
+def make(options):
     """A model trained on --data or the made-up world, and saved, as are its vectors."""
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,15 +107,6 @@ def train(options):
     return model.vectors
 
 
-def load(path, no_header):
-    """Vectors that this program saved, or a file of word2vec's or GloVe's."""
-    name = path.removesuffix(".gz")
-    if name.endswith((".bin", ".txt", ".vec")):
-        binary = name.endswith(".bin")
-        return WordVectors.load_word2vec_format(path, binary=binary, no_header=no_header)
-    return WordVectors.load(path)
-
-
 def show(wv, words):
     """Prints neighbours, and the lecture's table for one-hot and for learnt vectors."""
     for word in words[:: max(1, len(words) // 5)][:5]:
@@ -131,9 +115,7 @@ def show(wv, words):
     shown = words[:8]
     one_hot = WordVectors(shown, np.eye(len(shown), len(wv), dtype=np.float32))
     for name, vectors in (("one-hot", one_hot), ("learnt", wv)):
-        print(f"correlation, {name:8s}" + "".join(f"{word:>9.8s}" for word in shown))
-        for word, row in zip(shown, vectors.correlation(shown), strict=True):
-            print(f"{word:>20.18s} " + "".join(f"{value:9.2f}" for value in row))
+        print(f"{name} vectors", correlation_table(vectors, shown), sep="\n")
 
 
 def judge(wv, path):
@@ -146,31 +128,26 @@ def judge(wv, path):
 
 
 def parse():
-    parser = plain_parser(__doc__, "runs/word_vectors")
+    parser = train.plain_parser(__doc__, "runs/word_vectors")
     add = parser.add_argument
+    kinds = ("skipgram", "cbow")
+    add("--architecture", choices=kinds, default="skipgram", help="(default: skipgram)")
     add(
-        "--architecture",
-        choices=("skipgram", "cbow"),
-        default="skipgram",
-        help="(default: skipgram)",
+        "--width", type=train.positive, help="of a vector (default: 100; 40 for the built-in world)"
     )
-    add("--width", type=positive, help="of a vector (default: 100; 40 for the built-in world)")
-    add("--window", type=positive, default=5, help="words on either side (default: 5)")
-    add("--negative", type=positive, default=5, help="negative samples (default: 5)")
-    add("--min-count", type=positive, help="leave out rarer words (default: 5; 1)")
+    add("--window", type=train.positive, default=5, help="words on either side (default: 5)")
+    add("--negative", type=train.positive, default=5, help="negative samples (default: 5)")
+    add("--min-count", type=train.positive, help="leave out rarer words (default: 5; 1)")
     add("--sample", type=float, help="leave out at random words commoner than this (1e-3; 0: none)")
-    add("--lr", type=above_zero, help="at the start (default: 0.025 skip-gram, 0.05 CBOW)")
-    add("--workers", type=count, default=None, help="threads (default: all)")
+    add("--lr", type=train.above_zero, help="at the start (default: 0.025 skip-gram, 0.05 CBOW)")
+    add("--workers", type=train.count, default=None, help="threads (default: all)")
     add("--resume", action="store_true", help="go on from the folder's checkpoint")
     add("--save", help="vectors file (default: vectors.safetensors in the folder)")
     add("--load", help="vectors to use instead of training (.bin, .txt, .vec: word2vec's formats)")
     add("--no-header", action="store_true", help="the file of --load is GloVe's")
     add("--evaluate", metavar="FILE", help="analogies, four words a line in ': sections'")
-    add(
-        "--words",
-        help="which to show and draw (default: of the built-in world, else the commonest)",
-    )
-    options = parse_options(parser)
+    add("--words", help="to show and draw (default: of the built-in world, else the commonest)")
+    options = train.parse_options(parser)
     for name, value in (LARGE if options.data else SMALL).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -180,7 +157,7 @@ def parse():
 def main():
     options = parse()
     built_in = not (options.data or options.load)
-    wv = load(options.load, options.no_header) if options.load else train(options)
+    wv = open_vectors(options.load, options.no_header) if options.load else make(options)
     print(wv)
     shown = [*itertools.chain(*list(PEOPLE)[:3]), *FRUIT[:2], *itertools.chain(*CAPITALS[:3])]
     if options.words is not None:
@@ -193,14 +170,14 @@ def main():
     folder = Path(options.folder)
     folder.mkdir(parents=True, exist_ok=True)
     show(wv, shown)
+    wv.save_map(folder / "map.png", shown)
+    print(f"map: {folder / 'map.png'}")
     if built_in:
         (folder / "questions.txt").write_text(questions())
         judge(wv, folder / "questions.txt")
     if options.evaluate:
         judge(wv, options.evaluate)
-    wv.save_map(folder / "map.png", shown)
-    print(f"map: {folder / 'map.png'}")
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

@@ -36,7 +36,7 @@ def test_the_tables_of_one_hot_and_learnt_vectors(world):
     _, out = world
     one_hot, learnt = (
         np.array([line.split()[1:] for line in part.splitlines()[1:9]], dtype=float)
-        for part in out.split("correlation, ")[1:]
+        for part in out.split("correlation ")[1:]
     )
     assert np.abs(one_hot - np.eye(8)).max() <= 0.01
     assert np.array_equal(learnt, learnt.T)
@@ -152,6 +152,6 @@ def test_folders_that_cannot_be_used(labelled, tmp_path):
 
     assert "30 texts to train on, 30 to judge by, expected more" in told("--examples", 31)
     (labelled / "dev.tsv").write_text("a text\t7\n")
-    assert "dev.tsv, line 1: no text<TAB>labels" in told()
+    assert "dev.tsv, line 1: expected text, a tab and labels that exist" in told()
     (labelled / "dev.tsv").unlink()
     assert "dev.tsv" in told()

@@ -3,6 +3,13 @@
 from .corpus import EncodedCorpus
 from .phrases import Phrases
 from .trainer import Word2Vec
-from .vectors import WordVectors
+from .vectors import WordVectors, correlation_table, open_vectors
 
-__all__ = ["EncodedCorpus", "Phrases", "Word2Vec", "WordVectors"]
+__all__ = [
+    "EncodedCorpus",
+    "Phrases",
+    "Word2Vec",
+    "WordVectors",
+    "correlation_table",
+    "open_vectors",
+]
