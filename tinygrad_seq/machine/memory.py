@@ -6,6 +6,7 @@ again and again, and gets the same memory.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import sys
@@ -21,28 +22,32 @@ KEPT_IDLE = 128 * 2**20
 """Bytes kept beside as many as are in use."""
 
 
+Form = tuple[tuple[int, ...], np.dtype[Any]]
+"""Shape and type of an array."""
+
+
 class _Slot:
     """A block of bytes and its one view; both are free if nobody else refers to either."""
 
-    __slots__ = ("bytes", "shift", "view")
+    __slots__ = ("bytes", "form", "shift", "view")
 
     def __init__(self, room: int) -> None:
         self.bytes = np.empty(room + 64, np.uint8)
         self.shift = -self.bytes.ctypes.data % 64
         self.view: Array = self.bytes[self.shift :]
+        self.form: Form | None = None
 
     def references(self) -> tuple[int, int]:
         # NumPy makes the owner of the bytes the base of every view of a view.
         return sys.getrefcount(self.bytes), sys.getrefcount(self.view)
 
-    def viewed(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    def viewed(self, form: Form) -> Array:
         """Return the view, made anew for another shape or dtype than before."""
-        view = self.view
-        if view.shape != shape or view.dtype != dtype:
-            stop = self.shift + math.prod(shape) * dtype.itemsize
-            whole.discard(id(view))  # while it lives: the next array may get its id
-            view = self.view = self.bytes[self.shift : stop].view(dtype).reshape(shape)
-            whole.add(id(view))
+        shape, dtype = self.form = form
+        stop = self.shift + math.prod(shape) * dtype.itemsize
+        whole.discard(id(self.view))  # while it lives: the next array may get its id
+        view = self.view = self.bytes[self.shift : stop].view(dtype).reshape(shape)
+        whole.add(id(view))
         return view
 
 
@@ -54,23 +59,45 @@ class Memory:
 
     def __init__(self) -> None:
         self._slots: dict[int, list[_Slot]] = {}  # by bytes that there is room for
+        self._forms: dict[Form, list[_Slot]] = {}  # the same, by what their view is now
         self._free = _Slot(1).references()
         self._total, self._limit = 0, KEPT_IDLE  # bytes of all blocks; when to look for idle ones
 
     def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Return an array with undefined contents that nobody else holds."""
-        room = _room(math.prod(shape) * dtype.itemsize)
-        for slot in self._slots.get(room, ()):
+        form = shape, dtype
+        for slot in self._forms.get(form, ()):
             view = slot.view  # held before it is counted: another thread that counts sees it
             if sys.getrefcount(view) == self._free[1] + 1 and self._owned(slot):
-                return slot.viewed(shape, dtype)
-        if self._total > self._limit:
-            self._shrink()
-        slot = _Slot(room)
-        view = slot.viewed(shape, dtype)
-        self._total += slot.bytes.nbytes
-        self._slots.setdefault(room, []).append(slot)
+                return view
+        return self._of_another_form(form)
+
+    def _of_another_form(self, form: Form) -> Array:
+        """Return an array in a block that was viewed in another form, or in a new block."""
+        room = _room(math.prod(form[0]) * form[1].itemsize)
+        for slot in self._slots.get(room, ()):
+            view = slot.view
+            if sys.getrefcount(view) == self._free[1] + 1 and self._owned(slot):
+                self._forget_form(slot)
+                break
+        else:
+            if self._total > self._limit:
+                self._shrink()
+            slot = _Slot(room)
+            self._total += slot.bytes.nbytes
+            self._slots.setdefault(room, []).append(slot)
+        view = slot.viewed(form)
+        self._forms.setdefault(form, []).append(slot)
         return view
+
+    def _forget_form(self, slot: _Slot) -> None:
+        """Nothing; a slot that another thread dropped with its form is found by its room alone."""
+        assert slot.form is not None
+        slots = self._forms.get(slot.form, [])
+        with contextlib.suppress(ValueError):
+            slots.remove(slot)
+        if not slots:
+            self._forms.pop(slot.form, None)
 
     def _owned(self, slot: _Slot) -> bool:
         return sys.getrefcount(slot.bytes) == self._free[0]
@@ -91,6 +118,7 @@ class Memory:
             excess -= slot.bytes.nbytes
             whole.discard(id(slot.view))
             self._slots[room].remove(slot)
+            self._forget_form(slot)
         self._total = busy + excess
         self._limit = self._total + KEPT_IDLE // 8  # each look costs time for every block
 
