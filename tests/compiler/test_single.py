@@ -107,7 +107,32 @@ def test_what_changes_between_steps_is_noticed():
     both(cell, normal(2, 1, D, dtype="float64"))
 
 
-def test_a_users_cell_is_called_itself():
+class Leaky(nn.Cell):
+    """A cell as a user writes it."""
+
+    rate = 0.25
+
+    def __init__(self, width):
+        self.input_size, self.state_sizes = D, (width,)
+        self.mix = nn.Linear(D + width, width, generator=tg.Generator(0))
+
+    def forward(self, state, x):
+        (h,) = state
+        h = h + self.rate * (tg.ops.tanh(self.mix(tg.ops.concat([x, h], axis=-1))) - h)
+        return (h,), h
+
+
+def test_a_users_cell_runs_by_a_kernel_until_it_changes(monkeypatch):
+    cell, xs = Leaky(4), normal(3, 2, D)
+    first = both(cell, xs)
+    assert any(key[0] == id(cell) for key in single._singles)
+    monkeypatch.setattr(Leaky, "rate", 0.5)
+    assert both(cell, xs) != first
+    cell.rate = 0.25
+    assert both(cell, xs) == first
+
+
+def test_a_users_cell_with_other_effects_is_called_itself():
     class Mine(nn.LSTMCell):
         def forward(self, state, x):
             calls.append(1)
