@@ -38,7 +38,7 @@ class Translator(nn.Module):
         self.source, self.target = data.Vocabulary(source), data.Vocabulary(target)
         reader = nn.LSTM(embedding, hidden // 2, bidirectional=True)
         encoder = nn.Encoder(nn.Embedding(len(self.source), embedding), reader, dropout)
-        look = nn.GeneralAttention(hidden, hidden) if attention else None
+        look = nn.GeneralAttention(hidden, hidden, scale=hidden**-0.5) if attention else None
         words, writer = nn.Embedding(len(self.target), embedding), nn.LSTM(embedding, hidden)
         decoder = nn.Decoder(words, writer, len(self.target), look, dropout)
         self.model = nn.Seq2Seq(encoder, decoder)
@@ -146,7 +146,7 @@ def main():
     parser = parser_of(__doc__, "runs/translate")
     parser.add_argument("--say", help="a sentence to translate")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or 8
+    options.epochs = options.epochs or (6 if options.data else 12)
     if options.say is not None and not data.words(options.say):
         parser.error("--say: there is no word in it")
     if options.load:

@@ -23,6 +23,10 @@ KINDS = {
         lambda: nn.GeneralAttention(Q, K, dtype="float64"),
         lambda layer, q, k: q @ host(layer.key.weight) @ k,
     ),
+    "scaled general": (
+        lambda: nn.GeneralAttention(Q, K, dtype="float64", scale=0.5),
+        lambda layer, q, k: q @ host(layer.key.weight) @ k / 2,
+    ),
     "dot": (lambda: nn.DotAttention(Q), lambda layer, q, k: q @ k),
     "scaled dot": (lambda: nn.DotAttention(Q, scale=0.5), lambda layer, q, k: q @ k / 2),
 }

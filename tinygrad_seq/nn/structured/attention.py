@@ -151,9 +151,9 @@ class DotAttention(Attention):
 
 
 class GeneralAttention(Attention):
-    """score = q · W k.
+    """score = scale · q · W k.
 
-    query_size, key_size; W (query_size, key_size)
+    query_size, key_size; W (query_size, key_size); scale: 1 by default, as in Luong et al.
     Raises ValueError for sizes less than 1.
     Source: Luong, Pham & Manning 2015, eq. 8, "general".
     """
@@ -164,13 +164,15 @@ class GeneralAttention(Attention):
         key_size: int,
         dtype: Any = np.float32,
         generator: Generator | None = None,
+        scale: float = 1.0,
     ) -> None:
-        self.query_size, self.key_size = query_size, key_size
+        self.query_size, self.key_size, self.scale = query_size, key_size, float(scale)
         self.key = Linear(key_size, query_size, False, dtype, generator)
 
     def project(self, keys: Tensor) -> Tensor:
-        """Return W k."""
-        return self.key(keys)  # type: ignore[no-any-return]
+        """Return scale · W k."""
+        projected: Tensor = self.key(keys)
+        return projected if self.scale == 1.0 else projected * self.scale
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Return q · (projected k)."""
