@@ -2,8 +2,8 @@
 
 import os
 
+import engine.strict_backend  # noqa: F401 (registers the backend "strict")
 import pytest
-import strict_backend  # noqa: F401 (registers the backend "strict")
 from hypothesis import settings
 
 import tinygrad_seq as tg

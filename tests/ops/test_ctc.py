@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_seq as tg
-from ops.loss_cases import alignments_nll
+from ops.cases.loss_cases import alignments_nll
 from tinygrad_seq import ops
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_seq as tg
-from ops import (
+from ops.cases import (
     elementwise_cases,
     indexing_cases,
     loss_cases,

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from golden.store import differences, save
 from sampled_cases import CASES, COUNTS, DRAWS, FILE, Case, K, N, V, expected_counts

@@ -14,7 +14,7 @@ import pytest
 from tinygrad_seq.engine import backend
 from tinygrad_seq.train import run_program
 
-PROGRAM = Path(__file__).parents[1] / "examples" / "language_model.py"
+PROGRAM = Path(__file__).parents[2] / "examples" / "language_model.py"
 TINY = ("--layers", "1", "--hidden", "12", "--embedding", "8", "--epochs", "2", "--batch", "4")
 TINY += ("--steps", "10", "--length", "20", "--dropout", "0.1", "--lr", "0.02")
 SCORE = re.compile(r"(.+): ([\d.]+) nats or ([\d.]+) bits a (\w+), perplexity ([\d.]+)")

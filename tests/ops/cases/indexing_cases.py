@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ops.table import booleans, case, indices, real
+from ops.cases.table import booleans, case, indices, real
 from tinygrad_seq import ops
 
 BASIC = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ops.table import case, real
+from ops.cases.table import case, real
 from tinygrad_seq import ops
 
 MATMUL = (

@@ -9,7 +9,7 @@ import pytest
 
 from tinygrad_seq.engine.primitive import registry
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

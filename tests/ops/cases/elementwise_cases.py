@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ops.table import booleans, case, constant, positive, real, small_whole, whole
+from ops.cases.table import booleans, case, constant, positive, real, small_whole, whole
 from tinygrad_seq import ops
 
 SHAPES = ((3, 4), (2, 1, 3), (1,), (), (0, 3))

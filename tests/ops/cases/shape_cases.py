@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ops.table import case, real
+from ops.cases.table import case, real
 from tinygrad_seq import ops
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 import tinygrad_seq as tg
-from ops.table import case, constant, indices, positive, probabilities, real
+from ops.cases.table import case, constant, indices, positive, probabilities, real
 from tinygrad_seq import ops
 from tinygrad_seq.engine.backend import xp
 from tinygrad_seq.engine.primitive import registry
