@@ -13,23 +13,13 @@ embedding E is learnt together with f: P(w_t | w_1 ... w_t-1) = f(e_1, ..., e_t-
 
 from __future__ import annotations
 
-import json
 import random
-from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops, optim
-from tinygrad_seq.train import (
-    Trainer,
-    parse_options,
-    perplexity,
-    positive,
-    program_parser,
-    run_program,
-)
-from tinygrad_seq.word2vec import WordVectors
+from tinygrad_seq import data, nn, ops, optim, train
+from tinygrad_seq.word2vec import WordVectors, correlation_table
 
 SENTENCES = ("The dog chases the cat.", "A bird flies over the dog.",
              "The mouse hides from the cat.", "The cat watches the fish swim.")  # fmt: skip
@@ -67,11 +57,15 @@ MODELS = {"language": LanguageModel, "skipgram": nn.SkipGram, "cbow": nn.CBOW}
 
 
 class WordModel(nn.Module):
-    """A vocabulary, and what predicts its words, by this kind of model."""
+    """A vocabulary, and what predicts its words, by this kind of model.
+
+    vocabulary: as Vocabulary.to_dict gives it;  counts: how often each word occurs
+    """
 
     def __init__(self, vocabulary, counts, model, output, width, hidden, window):
-        self.vocabulary, self.kind, self.window = vocabulary, model, window
-        embedding = nn.Embedding(len(vocabulary), width, sparse=True)
+        self.vocabulary = data.Vocabulary.from_dict(vocabulary)
+        self.kind, self.window = model, window
+        embedding = nn.Embedding(len(self.vocabulary), width, sparse=True)
         nn.init.normal_(embedding.weight, 0, 0.1)
         output = OUTPUTS[output](hidden if model == "language" else width, counts)
         self.predictor = MODELS[model](embedding, output)
@@ -100,9 +94,8 @@ class WordModel(nn.Module):
 
     def vectors(self):
         """The learnt vectors, on the host."""
-        return WordVectors(
-            self.vocabulary.tokens, self.predictor.embedding.weight.detach().to("numpy").numpy()
-        )
+        weight = self.predictor.embedding.weight.detach().to("numpy").numpy()
+        return WordVectors(self.vocabulary.tokens, weight)
 
 
 def score(name, model, text):
@@ -110,14 +103,13 @@ def score(name, model, text):
     total, count, state = 0.0, 0, None
     model.eval()
     with tg.no_grad():
-        for batch in model.batches(
-            text, 1 if model.kind == "language" else 100, 200, shuffle=False
-        ):
+        size = 1 if model.kind == "language" else 100
+        for batch in model.batches(text, size, 200, shuffle=False):
             loss, predictions, state = model(batch, state, reduction="sum")
             total, count = total + loss.item(), count + predictions
     loss = total / count
     exact = hasattr(model.predictor.output, "log_probabilities")
-    more = f", perplexity {perplexity(loss):.3f}" if exact else ""
+    more = f", perplexity {train.perplexity(loss):.3f}" if exact else ""
     print(f"{name}: {loss:.4f} nats a prediction{more}", flush=True)
     return loss
 
@@ -146,45 +138,21 @@ def make(options):
     tokens = data.words(corpus.train, lower=True)
     vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count, specials=("<unk>",))
     counts = np.bincount(vocabulary.encode(tokens), minlength=len(vocabulary)).clip(1).tolist()
-    settings = {k: getattr(options, k) for k in ("model", "output", "width", "hidden", "window")}
-    model = WordModel(vocabulary, counts, **settings)
+    settings = train.settings_of(options, "model", "output", "width", "hidden", "window")
+    settings |= {"vocabulary": vocabulary.to_dict(), "counts": counts}
+    model = WordModel(**settings)
     print(f"{len(tokens):,} words, {len(vocabulary):,} different", model, sep="\n")
-    path = Path(options.save or Path(options.folder) / "model.safetensors")
-    path.parent.mkdir(parents=True, exist_ok=True)
 
     def loss(batch, state):
         loss, _, state = model(batch, state)
         return loss, state if state is None else nn.detached(state)
 
-    def validate():
-        return score(f"epoch {trainer.epoch + 1}: validation", model, corpus.validation)
-
-    trainer = Trainer(
-        model, optim.Adam(model.parameters(), lr=options.lr), loss,
-        model.batches(corpus.train, options.batch), validate=validate, clip=options.clip,
-        folder=options.folder, patience=options.patience,
-        checkpoint_every=options.checkpoint_every,
+    train.fit(
+        model, loss, model.batches(corpus.train, options.batch),
+        lambda: score("validation", model, corpus.validation), options,
+        optimizer=optim.Adam(model.parameters(), lr=options.lr),
     )  # fmt: skip
-    if options.resume and trainer.resume():
-        print(f"resumed after epoch {trainer.epoch}, batch {trainer.count}")
-    trainer.fit(options.epochs)
-    trainer.restore_best()
-    about = {"settings": settings, "counts": counts, "vocabulary": vocabulary.to_dict()}
-    tg.save(path, model.state_dict(), {"word_embeddings": json.dumps(about)})
-    print(f"model: {path}   losses: {Path(options.folder) / 'loss.png'}")
-    return model
-
-
-def load(path):
-    """A saved model."""
-    metadata, arrays = tg.load_metadata(path), tg.load(path)
-    try:
-        about = json.loads(metadata["word_embeddings"])
-        vocabulary = data.Vocabulary.from_dict(about["vocabulary"])
-        model = WordModel(vocabulary, about["counts"], **about["settings"])
-        model.load_state_dict(arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a model that this program saved: {error}") from error
+    train.save_model(train.model_path(options), model, settings)
     return model
 
 
@@ -203,38 +171,23 @@ def show_lecture():
     for name, row in zip(("gender", "royalty", "age", "food"), table.T, strict=True):
         print(f"{name:>12}", *(f"{value:7.2f}" for value in row))
     features = WordVectors(list(FEATURES), table)
-    show_words(features, list(FEATURES))
+    print(correlation_table(features, features.words, nearest=3))
     for one, other in (("man", "woman"), ("king", "queen")):
         print(f"{one} - {other} = {np.round(features[one] - features[other], 2)}")
     print()
 
 
-def show_words(vectors, words):
-    """Prints the correlations of words and the neighbours of each."""
-    words = [word for word in words if word in vectors.key_to_index]
-    print(f"{'correlation':>12}", *(f"{word:>7}" for word in words))
-    for word, row in zip(words, vectors.correlation(words), strict=True):
-        near = ", ".join(other for other, _ in vectors.most_similar(word, topn=3))
-        print(f"{word:>12}", *(f"{value:7.2f}" for value in row), f"  nearest: {near}")
-
-
 def parse():
-    parser = program_parser(__doc__, "runs/word_embeddings")
+    parser = train.program_parser(__doc__, "runs/word_embeddings", hidden=32)
     add = parser.add_argument
-    add(
-        "--model",
-        choices=MODELS,
-        default="language",
-        help="what learns (default: language)",
-    )
+    add("--model", choices=MODELS, default="language", help="what learns (default: language)")
     add("--output", choices=OUTPUTS, default="softmax", help="the objective (default: softmax)")
-    add("--width", type=positive, default=16, help="of a word vector (default: 16)")
-    add("--hidden", type=positive, default=32, help="of the GRU's state (default: 32)")
-    add("--window", type=positive, default=2, help="context words to each side (default: 2)")
-    add("--min-count", type=positive, default=1, help="rarer words become <unk> (default: 1)")
-    add("--batch", type=positive, help="parallel parts (default: 16), or words (default: 128)")
+    add("--width", type=train.positive, default=16, help="of a word vector (default: 16)")
+    add("--window", type=train.positive, default=2, help="context words to each side (default: 2)")
+    add("--min-count", type=train.positive, default=1, help="rarer words are <unk> (default: 1)")
+    add("--batch", type=train.positive, help="parallel parts (default: 16), or words (128)")
     add("--words", default=WORDS, help=f"whose neighbours to print (default: {WORDS})")
-    options = parse_options(parser)
+    options = train.parse_options(parser)
     options.epochs = options.epochs or 6
     options.batch = options.batch or (16 if options.model == "language" else 128)
     return options
@@ -245,15 +198,15 @@ def main():
     text = options.evaluate and data.read_text(options.evaluate)
     if not options.load:
         show_lecture()
-    model = load(options.load) if options.load else make(options)
-    if text is not None:
-        score("evaluation", model, text)
+    model = train.load_model(options.load, WordModel) if options.load else make(options)
     words = [word for word in options.words.split(",") if word in model.vocabulary]
     if words:
-        show_words(model.vectors(), words)
+        print(correlation_table(model.vectors(), words, nearest=3))
     else:
         print(f"none of {options.words} is among the model's words")
+    if text is not None:
+        score("evaluation", model, text)
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import tinygrad_seq as tg
-from tinygrad_seq import nn, ops, train
+from tinygrad_seq import nn, ops, optim, train
+from tinygrad_seq.data import GeneratedBatches
 
 
 def parsed(monkeypatch, *options, **sizes):
@@ -85,3 +86,28 @@ def test_picture(tmp_path, capsys):
         raise KeyError
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["line.png"]
+
+
+def test_fit_takes_an_optimizer_with_its_schedules(monkeypatch, tmp_path):
+    options = parsed(monkeypatch, "--folder", str(tmp_path), "--lr", "0.5", "--epochs", "2")
+    model = Constant()
+    batches = GeneratedBatches(lambda random, epoch: np.float32([1, 3]), 3)
+
+    def fitted(**more):
+        return train.fit(
+            model, lambda batch, _: (model.total(batch)[0] / len(batch), None), batches,
+            lambda: model.w.item(), options, **more,
+        )  # fmt: skip
+
+    sgd = optim.SGD(model.parameters(), lr=options.lr)
+    trainer = fitted(optimizer=sgd)
+    assert trainer.optimizer is sgd
+    assert model.w.item() == pytest.approx(2 - 6 * 0.5, abs=1e-5)  # clipped to 1, at one rate
+    assert not model.training
+    assert [row["lr"] for row in trainer.history.rows] == [0.5, 0.5]
+    usual = fitted()
+    assert usual.history.rows[-1]["lr"] < 0.05
+    with pytest.raises(ValueError, match="weight_decay"):
+        fitted(optimizer=sgd, weight_decay=0.1)
+    with pytest.raises(ValueError, match="batch_schedule"):
+        fitted(batch_schedule=sgd)

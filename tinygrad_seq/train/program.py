@@ -14,7 +14,7 @@ from ..engine.modes import no_grad
 from ..engine.random import manual_seed
 from ..engine.tensor import Tensor
 from ..nn.module import Module
-from ..optim import AdamW, WarmupCosine
+from ..optim import AdamW, Optimizer, WarmupCosine
 from .trainer import Batches, Trainer
 
 
@@ -127,21 +127,31 @@ def fit(
     options: argparse.Namespace,
     *,
     weight_decay: float = 0.0,
+    optimizer: Optimizer | None = None,
+    schedule: Any = None,
+    batch_schedule: Any = None,
 ) -> Trainer:
     """Return the Trainer after training as the common options say; the model is at its best.
 
-    AdamW, the rate warmed up over at most 200 batches and then lowered along a cosine.
-    loss, batches, validate: as Trainer takes them
-    Raises ValueError for a folder whose checkpoint is of another training, FloatingPointError for
-    a loss that is not finite.
+    loss, batches, validate, schedule, batch_schedule: as Trainer takes them
+    optimizer: None for AdamW with this weight_decay, its rate warmed up over at most 200 batches
+    and then lowered along a cosine
+    Raises ValueError for a folder whose checkpoint is of another training, and for a weight_decay
+    beside an optimizer or a batch_schedule without one, FloatingPointError for a loss that is not
+    finite.
     """
-    optimizer = AdamW(model.parameters(), lr=options.lr, weight_decay=weight_decay)
-    total = options.epochs * len(batches)
-    cosine = WarmupCosine(optimizer, min(200, total // 10), total)
+    if optimizer is None:
+        if batch_schedule is not None:
+            raise ValueError("fit: batch_schedule needs the optimizer that it belongs to")
+        optimizer = AdamW(model.parameters(), lr=options.lr, weight_decay=weight_decay)
+        total = options.epochs * len(batches)
+        batch_schedule = WarmupCosine(optimizer, min(200, total // 10), total)
+    elif weight_decay:
+        raise ValueError("fit: weight_decay goes without an optimizer, which has its own")
     trainer = Trainer(
-        model, optimizer, loss, batches, validate=validate, batch_schedule=cosine,
-        clip=options.clip, folder=options.folder, patience=options.patience,
-        checkpoint_every=options.checkpoint_every,
+        model, optimizer, loss, batches, validate=validate, schedule=schedule,
+        batch_schedule=batch_schedule, clip=options.clip, folder=options.folder,
+        patience=options.patience, checkpoint_every=options.checkpoint_every,
     )  # fmt: skip
     if options.resume and trainer.resume():
         print(f"resumed after epoch {trainer.epoch}, batch {trainer.count}")
