@@ -7,8 +7,8 @@ import functools
 import types
 
 _EFFECTS = frozenset(
-    {"__import__", "breakpoint", "delattr", "eval", "exec", "getattr", "globals", "input", "iter",
-     "next", "open", "print", "random", "setattr"}
+    {"__import__", "array", "breakpoint", "delattr", "eval", "exec", "getattr", "globals", "grad",
+     "input", "is_leaf", "iter", "next", "open", "place", "print", "random", "setattr"}
 )  # fmt: skip
 """Names that a step does not have where it can be said what it depends on."""
 

@@ -35,6 +35,8 @@ _UNUSED = frozenset(
      "__init_subclass__", "__module__", "__new__", "__repr__", "__weakref__"}
 )  # fmt: skip
 """What a class may have that a step does not use of an object."""
+
+_NOTHING: frozenset[str] = frozenset()
 _PLAIN = frozenset({int, bool, str, bytes, type(None), type(Ellipsis), complex})
 
 
@@ -72,6 +74,8 @@ _last: dict[int, tuple[weakref.ref[Any], list[Any], Contents]] = {}
 
 def contents(step: Any) -> Contents | None:
     """Return what a step depends on, None where that is not known."""
+    if type(step) not in (types.FunctionType, types.MethodType):
+        step = types.MethodType(type(step).__call__, step)
     owner, function = getattr(step, "__self__", step), getattr(step, "__func__", step)
     if type(function) is not types.FunctionType:
         return None
@@ -104,7 +108,7 @@ class _Reader:
     found: for each value what can be compared; tensors: the Tensors, in the order met
     reads: what was looked at, but for the step itself, which is not to live longer for that
     named: the names of attributes in the codes met; unnamed: attributes of classes not among them
-    containers: whether lists or dicts were met
+    containers: whether lists or dicts were met; bases: classes whose methods call super()
     """
 
     def __init__(self, step: types.FunctionType) -> None:
@@ -116,6 +120,7 @@ class _Reader:
         self.named: set[str] = set()
         self.unnamed: list[tuple[str, Any]] = []
         self.containers = False
+        self.bases: set[str] = set()
 
     def read(self, root: Any) -> None:
         """Nothing; reads a value and all that it leads to. Raises Unknown."""
@@ -146,7 +151,7 @@ class _Reader:
             if number > MOST:
                 raise Unknown
             found.append(kind)
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and _is_ours(kind):
                 self.tensors.append(value)
             else:
                 parts: Callable[[_Reader, Any], Any] = _PARTS.get(kind, _Reader._object)
@@ -164,6 +169,8 @@ class _Reader:
             return self._constant(value)
         names, attributes = names_of(value.__code__)
         self.named |= attributes
+        if "__class__" in value.__code__.co_freevars:  # it calls super()
+            self.bases.add(value.__qualname__.rpartition(".")[0])
         outside = value.__globals__, names, value.__closure__ or ()
         if value is self.step:
             return [*_itself(value), *self.look(_outside, (None, *outside))]
@@ -177,7 +184,7 @@ class _Reader:
         self.found.append(tuple(value))
         return seen[len(value) :]
 
-    def _class(self, kind: type, unused: frozenset[str] = frozenset()) -> list[Any]:
+    def _class(self, kind: type, unused: frozenset[str]) -> list[Any]:
         """Return what may be used of a class that a user wrote, and of those it derives from.
 
         That is what the codes met name, special methods, and what a class of the package has too.
@@ -187,7 +194,7 @@ class _Reader:
         for base in kind.__mro__:
             if base in trusted:
                 continue
-            if type(base) is not type:
+            if type(base) is not type or any(map(_is_native, vars(base).items())):
                 raise Unknown
             self.found.append(base)
             self.look(_items, vars(base))
@@ -208,9 +215,12 @@ class _Reader:
         if isinstance(value, np.generic):
             return self._constant((value.dtype.char, value.tobytes()))
         if isinstance(value, type):
-            return [*self._constant(value), *self._class(value)]
+            is_base = value.__qualname__ in self.bases and value.__name__ not in self.named
+            return [*self._constant(value), *self._class(value, _UNUSED if is_base else _NOTHING)]
         hidden = [b for b in type(value).__mro__[:-1] if _is_trusted(b) and not _is_ours(b)]
-        if not hasattr(value, "__dict__") or hidden:  # a base may hold what no attribute tells of
+        if (
+            isinstance(value, Tensor) or not hasattr(value, "__dict__") or hidden
+        ):  # a base may hold what no attribute tells of
             raise Unknown
         return [*self._class(type(value), _UNUSED), *self._dictionary(vars(value))]
 
@@ -238,6 +248,10 @@ class _Reader:
         return []
 
 
+_NATIVE = frozenset(
+    {types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType,
+     types.MemberDescriptorType, types.ClassMethodDescriptorType}
+)  # fmt: skip
 _PARTS: dict[type, Callable[[_Reader, Any], Any]] = {
     types.FunctionType: _Reader._function,
     types.MethodType: lambda _, value: (value.__func__, value.__self__),
@@ -282,6 +296,12 @@ def _outside(where: tuple[Any, dict[str, Any], tuple[str, ...], Any]) -> list[An
 def _is_trusted(value: Any) -> bool:
     """Return whether a function or class is the package's, NumPy's or the language's own."""
     return str(value.__module__).partition(".")[0] in _TRUSTED
+
+
+def _is_native(item: tuple[str, Any]) -> bool:
+    """Return whether a class's attribute is not written in Python: what it does is not known."""
+    name, part = item
+    return type(part) in _NATIVE and name not in _UNUSED
 
 
 def _is_ours(kind: type) -> bool:
