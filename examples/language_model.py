@@ -11,25 +11,13 @@ vocabulary; cross-entropy by truncated backpropagation through time, the state c
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops, optim
+from tinygrad_seq import data, nn, ops, optim, train
 from tinygrad_seq.decode import Sampler, generate, greedy
-from tinygrad_seq.train import (
-    Trainer,
-    bits,
-    count,
-    parse_options,
-    perplexity,
-    positive,
-    probability,
-    program_parser,
-    run_program,
-)
 
 SMALL = {"layers": 1, "hidden": 128, "dropout": 0.0, "epochs": 3}  # for the built-in text
 LARGE = {"layers": 2, "hidden": 256, "dropout": 0.25, "epochs": 8}  # for a file
@@ -41,12 +29,16 @@ TOKENS = {  # text to tokens, and back
 
 
 class LanguageModel(nn.Module):
-    """Logits of the next token at every step: ids (T, B) -> (T, B, V), state."""
+    """Logits of the next token at every step: ids (T, B) -> (T, B, V), state.
+
+    vocabulary: as Vocabulary.to_dict gives it
+    """
 
     def __init__(self, vocabulary, tokens, cell, layers, hidden, embedding, tied, dropout):
         if tied and embedding != hidden:
             raise ValueError(f"tied weights need --embedding {hidden}, as wide as the hidden state")
-        self.vocabulary, self.size, self.unit = vocabulary, len(vocabulary), tokens[:-1]
+        self.vocabulary = data.Vocabulary.from_dict(vocabulary)
+        self.size, self.unit = len(self.vocabulary), tokens[:-1]
         self.split, self.join = TOKENS[tokens]
         self.embedding = nn.Embedding(self.size, embedding) if embedding else None
         self.dropout = nn.Dropout(dropout)
@@ -97,21 +89,37 @@ def score(name, model, ids, batch_size=1):
             logits, state = model(x, state)
             total += cross_entropy(logits, y).item() * y.size
     loss = total / (batches.steps * batch_size)
-    print(f"{name}: {loss:.4f} nats or {bits(loss):.4f} bits a {model.unit}, "
-          f"perplexity {perplexity(loss):.3f}", flush=True)  # fmt: skip
+    print(f"{name}: {loss:.4f} nats or {train.bits(loss):.4f} bits a {model.unit}, "
+          f"perplexity {train.perplexity(loss):.3f}", flush=True)  # fmt: skip
     return loss
 
 
-def train(model, ids, held_out, options):
-    """Trains the model on ids (N,), validating on `held_out`, and leaves it at its best."""
-    batches = data.TruncatedBPTT(ids, options.batch, options.steps)
+def optimisation(model, options, batches):
+    """The optimiser and its schedule, stepped after each epoch or each batch."""
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
-    total = options.epochs * len(batches)
-    plateau = cosine = None
+    total, found = options.epochs * len(batches), {"optimizer": optimizer}
     if options.schedule == "plateau":
-        plateau = optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+        found["schedule"] = optim.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
     elif options.schedule == "cosine":
-        cosine = optim.WarmupCosine(optimizer, min(200, total // 10), total)
+        found["batch_schedule"] = optim.WarmupCosine(optimizer, min(200, total // 10), total)
+    return found
+
+
+def make(options):
+    """A model trained on the text of --data, and saved."""
+    corpus = data.load_corpus(options.data, options.validation)
+    tokens = TOKENS[options.tokens][0](corpus.train)
+    vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count, specials=("<unk>",))
+    names = ("tokens", "cell", "layers", "hidden", "embedding", "tied", "dropout")
+    settings = train.settings_of(options, *names) | {"vocabulary": vocabulary.to_dict()}
+    model = LanguageModel(**settings)
+    held_out = model.encode(corpus.validation)
+    print(f"{len(tokens):,} {options.tokens}, {len(vocabulary):,} different; "
+          f"validation on {corpus.source}", model, sep="\n")  # fmt: skip
+    prompt_tokens(model, options.generate)  # what is wrong with it is said now, not after training
+    path = train.model_path(options)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    batches = data.TruncatedBPTT(vocabulary.encode(tokens), options.batch, options.steps)
 
     def loss(batch, state):
         x, y = batch
@@ -122,52 +130,12 @@ def train(model, ids, held_out, options):
         return cross_entropy(logits, y), nn.detached(state)
 
     def validate():
-        name = f"epoch {trainer.epoch + 1}: validation"
-        return score(name, model, held_out, batch_size=min(16, len(held_out) // 50 or 1))
+        return score("validation", model, held_out, batch_size=min(16, len(held_out) // 50 or 1))
 
-    trainer = Trainer(
-        model, optimizer, loss, batches, validate=validate, schedule=plateau,
-        batch_schedule=cosine, clip=options.clip, folder=options.folder, patience=options.patience,
-        checkpoint_every=options.checkpoint_every,
-    )  # fmt: skip
-    if options.resume and trainer.resume():
-        print(f"resumed after epoch {trainer.epoch}, batch {trainer.count}")
-    history = trainer.fit(options.epochs)
-    trainer.restore_best()
-    print(f"trained for {sum(row['seconds'] for row in history.rows):.0f} s")
+    train.fit(model, loss, batches, validate, options, **optimisation(model, options, batches))
     score("validation, in order", model, held_out)
-
-
-def make(options):
-    """A model trained on the text of --data, and saved."""
-    corpus = data.load_corpus(options.data, options.validation)
-    tokens = TOKENS[options.tokens][0](corpus.train)
-    vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count, specials=("<unk>",))
-    names = ("tokens", "cell", "layers", "hidden", "embedding", "tied", "dropout")
-    settings = {name: getattr(options, name) for name in names}
-    model = LanguageModel(vocabulary, **settings)
-    ids, held_out = vocabulary.encode(tokens), model.encode(corpus.validation)
-    print(f"{len(ids):,} {options.tokens}, {len(vocabulary):,} different; "
-          f"validation on {corpus.source}", model, sep="\n")  # fmt: skip
-    prompt_tokens(model, options.generate)  # what is wrong with it is said now, not after training
-    path = Path(options.save or Path(options.folder) / "model.safetensors")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    train(model, ids, held_out, options)
-    about = {"settings": settings, "vocabulary": vocabulary.to_dict()}
-    tg.save(path, model.state_dict(), {"language_model": json.dumps(about)})
+    train.save_model(path, model, settings)
     print(f"model: {path}   losses: {Path(options.folder) / 'loss.png'}")
-    return model
-
-
-def load(path):
-    """A saved model."""
-    metadata, arrays = tg.load_metadata(path), tg.load(path)
-    try:
-        about = json.loads(metadata["language_model"])
-        model = LanguageModel(data.Vocabulary.from_dict(about["vocabulary"]), **about["settings"])
-        model.load_state_dict(arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a model that this program saved: {error}") from error
     return model
 
 
@@ -193,30 +161,30 @@ def write_on(model, prompt, choose, length):
 
 
 def parse():
-    parser = program_parser(__doc__, "runs/language_model")
+    parser = train.program_parser(__doc__, "runs/language_model", batch=32)
     add = parser.add_argument
     add("--validation", help="text to validate on (default: val.* beside train.*, or a tenth)")
     add("--tokens", choices=TOKENS, default="chars", help="what is predicted (default: chars)")
-    add("--min-count", type=positive, default=1, help="rarer tokens become <unk> (default: 1)")
+    add("--min-count", type=train.positive, default=1, help="rarer ones are <unk> (default: 1)")
     add("--cell", choices=LAYERS, default="lstm", help="(default: lstm)")
-    add("--layers", type=positive, help="recurrent layers (default: 2; 1 for the built-in text)")
-    add("--hidden", type=positive, help="width of h (default: 256; 128 for the built-in text)")
-    add("--dropout", type=probability, help="of inputs, between layers, of outputs (default: 0.25;"
-        " 0 for the built-in text)")  # fmt: skip
-    add("--embedding", type=count, default=64, help="width; 0 for one-hot input (default: 64)")
+    small = " for the built-in text"
+    add("--layers", type=train.positive, help=f"recurrent layers (default: 2; 1{small})")
+    add("--hidden", type=train.positive, help=f"width of h (default: 256; 128{small})")
+    add("--dropout", type=train.probability, help="of inputs, between layers, of outputs"
+        f" (default: 0.25; 0{small})")  # fmt: skip
+    add("--embedding", type=train.count, default=64, help="width; 0 for one-hot (default: 64)")
     add("--tied", action="store_true", help="one matrix for embedding and output")
-    add("--free-running", type=probability, default=0.0, metavar="P",
+    add("--free-running", type=train.probability, default=0.0, metavar="P",
         help="probability of the model's own prediction as next input (default: 0)")  # fmt: skip
-    add("--batch", type=positive, default=32, help="parallel parts of the text (default: 32)")
-    add("--steps", type=positive, default=64, help="steps of truncated BPTT (default: 64)")
+    add("--steps", type=train.positive, default=64, help="of truncated BPTT (default: 64)")
     add("--schedule", choices=("cosine", "plateau", "constant"), default="cosine",
         help="of the learning rate: warm-up and cosine; halved on a plateau; none")  # fmt: skip
     add("--generate", metavar="PROMPT", help="write on from this")
-    add("--length", type=count, default=300, help="tokens to generate (default: 300)")
+    add("--length", type=train.count, default=300, help="tokens to generate (default: 300)")
     add("--temperature", type=float, default=0.8, help="0: greedy (default: 0.8)")
-    add("--top-k", type=count, help="sample among the k likeliest tokens")
-    add("--top-p", type=probability, help="sample among the likeliest tokens of this probability")
-    options = parse_options(parser)
+    add("--top-k", type=train.count, help="sample among the k likeliest tokens")
+    add("--top-p", type=train.probability, help="sample among the likeliest, up to this in all")
+    options = train.parse_options(parser)
     for name, value in (LARGE if options.data else SMALL).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -229,12 +197,12 @@ def main():
     if options.temperature:
         choose = Sampler(options.temperature, options.top_k, options.top_p)
     text = options.evaluate and data.read_text(options.evaluate)
-    model = load(options.load) if options.load else make(options)
-    if text is not None:
-        score("evaluation, in order", model, model.encode(text))
+    model = train.load_model(options.load, LanguageModel) if options.load else make(options)
     if text is None or options.generate is not None:
         print(write_on(model, options.generate, choose, options.length))
+    if text is not None:
+        score("evaluation, in order", model, model.encode(text))
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

@@ -24,15 +24,15 @@ def trained(tmp_path_factory):
     (folder / "binary").write_bytes(random.Random(0).randbytes(1000))
     (folder / "cut").write_bytes((folder / "model").read_bytes()[:-9])
     tg.save(folder / "other", tg.load(folder / "model"), {"made": "elsewhere"})
-    about = json.loads(tg.load_metadata(folder / "model")["language_model"])
+    about = json.loads(tg.load_metadata(folder / "model")["model"])
     for name, lie in {
         "lie1": {"settings": {**about["settings"], "hidden": 5}},
         "lie2": {"settings": {}},
-        "lie3": {"vocabulary": {"format": "?"}},
+        "lie3": {"settings": {**about["settings"], "vocabulary": {"format": "?"}}},
     }.items():
-        metadata = {"language_model": json.dumps({**about, **lie})}
+        metadata = {"model": json.dumps({**about, **lie})}
         tg.save(folder / name, tg.load(folder / "model"), metadata)
-    tg.save(folder / "lie4", tg.load(folder / "model"), {"language_model": "[1"})
+    tg.save(folder / "lie4", tg.load(folder / "model"), {"model": "[1"})
     return folder
 
 
@@ -87,7 +87,7 @@ LOAD = ("--load", "model")
         (("--load", "."), ".: a folder"),
         (("--load", "text.txt"), "text.txt: not valid safetensors"),
         (("--load", "cut"), "cut: not valid safetensors"),
-        (("--load", "other"), "other: not a model that this program saved"),
+        (("--load", "other"), "other: not a model of this program"),
         *((("--load", f"lie{i}"), f"lie{i}: ") for i in (1, 2, 3, 4)),
         ((*LOAD, "--generate", "tick ß"), "--generate: the model does not know ['ß']"),
         ((*LOAD, "--generate", ""), "--generate: the prompt is empty"),
