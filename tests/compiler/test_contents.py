@@ -202,6 +202,11 @@ def test_what_changed_in_a_function_is_noticed():
         return h, h
 
     first = same(step)
+    step.k = 1.0
+    by_attribute = lambda h, x: (ops.tanh(x * step.k + h), h)  # noqa: E731
+    third = same(by_attribute)
+    step.k = 3.0
+    assert not np.array_equal(same(by_attribute), third)
     step.__defaults__ = (2.0,)
     second = same(step)
     step.__code__ = (lambda h, x, k: (ops.sigmoid(x * k + h), h)).__code__

@@ -61,8 +61,7 @@ class Contents:
     def hold(self) -> bool:
         """Return whether all that was read is, object by object, still there."""
         for look, where, seen in self._reads:
-            now = look(where)
-            if len(now) != len(seen) or not all(map(is_, now, seen)):
+            if not _same(look(where), seen):
                 return False
         return True
 
@@ -79,14 +78,9 @@ def contents(step: Any) -> Contents | None:
     owner, function = getattr(step, "__self__", step), getattr(step, "__func__", step)
     if type(function) is not types.FunctionType:
         return None
-    itself, place = [function.__name__, *_itself(function)], id(owner)
+    itself, place = _itself(function), id(owner)
     last = _last.get(place)
-    if (
-        last is not None
-        and last[0]() is owner
-        and all(map(is_, itself, last[1]))
-        and last[2].hold()
-    ):
+    if last is not None and last[0]() is owner and _same(itself, last[1]) and last[2].hold():
         return last[2]
     reader = _Reader(function)
     try:
@@ -269,8 +263,13 @@ _PARTS: dict[type, Callable[[_Reader, Any], Any]] = {
 _missing = object()
 
 
+def _same(now: list[Any], seen: list[Any]) -> bool:
+    return len(now) == len(seen) and all(map(is_, now, seen))
+
+
 def _itself(function: Any) -> list[Any]:
-    return [function.__code__, function.__defaults__, function.__kwdefaults__]
+    own = _items(function.__dict__) if function.__dict__ else ()
+    return [function.__code__, function.__defaults__, function.__kwdefaults__, *own]
 
 
 def _items(dictionary: Any) -> list[Any]:
