@@ -60,10 +60,7 @@ class Contents:
 
     def hold(self) -> bool:
         """Return whether all that was read is, object by object, still there."""
-        for look, where, seen in self._reads:
-            if not _same(look(where), seen):
-                return False
-        return True
+        return all(_same(look(where), seen) for look, where, seen in self._reads)
 
 
 _forms: dict[Any, Form] = {}
