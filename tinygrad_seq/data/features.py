@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -54,6 +55,9 @@ def mel_filters(
     return filters
 
 
+_known_filters = functools.lru_cache(maxsize=16)(mel_filters)
+
+
 def log_mel(
     signal: Signal,
     rate: int,
@@ -76,7 +80,7 @@ def log_mel(
     fft_size = 1 << max(length - 1, 1).bit_length()
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
     power = np.abs(np.fft.rfft(parts * hann, fft_size)) ** 2
-    bands = power @ mel_filters(rate, fft_size, mels, low, high).T
+    bands = power @ _known_filters(rate, fft_size, mels, low, high).T
     return np.log(bands + _check.positive("floor", floor)).astype(np.float32)
 
 

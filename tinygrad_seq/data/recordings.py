@@ -80,7 +80,9 @@ class AudioFolder:
             found = (place / name for place in self._places if (place / name).is_file())
             path = next(found, None)
             if path is None:
-                raise FileNotFoundError(f"{self.folder / name}: neither there nor a folder below")
+                raise FileNotFoundError(
+                    f"{self.folder / name}: neither there nor in a folder below"
+                )
             signal, rate = read_audio(path)
             if rate < self.rate:
                 raise ValueError(f"{path}: {rate} samples a second, expected {self.rate} or more")
