@@ -48,6 +48,6 @@ class History:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         if axes.lines:
-            axes.legend()
+            axes.legend(loc="upper right")
         with replacing(path) as temporary:
             figure.savefig(temporary, format="png", dpi=120)
