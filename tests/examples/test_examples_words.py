@@ -120,6 +120,10 @@ def test_learnt_vectors_beat_random_ones(tmp_path):
     assert found["learnt", "frozen"] > 90
     assert found["learnt", "frozen"] > found["random", "frozen"] + 15
     assert found["learnt", "trained too"] > found["random", "trained too"] + 5
+    (tmp_path / "t.tsv").write_text("the film was awful\t0\nthe song was great\t1\nwell\t0,1\n")
+    model = tmp_path / "runs" / "transfer_learning" / "model.safetensors"
+    again = run(tmp_path, "--load", model, "--evaluate", "t.tsv", path=TRANSFER)
+    assert again == "t.tsv: 100.0% of 2 right\n"
 
 
 @pytest.fixture
@@ -153,5 +157,9 @@ def test_folders_that_cannot_be_used(labelled, tmp_path):
     assert "30 texts to train on, 30 to judge by, expected more" in told("--examples", 31)
     (labelled / "dev.tsv").write_text("a text\t7\n")
     assert "dev.tsv, line 1: expected text, a tab and labels that exist" in told()
+    run(tmp_path, "--trials", 1, "--epochs", 1, "--save", "m", path=TRANSFER)
+    (tmp_path / "both.tsv").write_text("well\t0,1\n")
+    both = call(tmp_path, "--load", "m", "--evaluate", "both.tsv", path=TRANSFER)
+    assert "both.tsv: no texts that are all positive" in complaint(both, path=TRANSFER)
     (labelled / "dev.tsv").unlink()
     assert "dev.tsv" in told()
