@@ -126,6 +126,17 @@ def test_what_is_too_high_is_cut_off():
     np.testing.assert_allclose(constant, 0.25, rtol=1e-12)
 
 
+def test_level():
+    for loudness in (1e-3, 0.5):
+        x = audio.level(loudness * sine(100))
+        assert x.dtype == np.float32
+        assert np.sqrt((x**2).mean()) == pytest.approx(10 ** (-26 / 20), rel=1e-4)
+    click = np.zeros(1000)
+    click[5] = -0.1
+    assert audio.level(click, -20.0)[5] == -1.0  # its level would be 3.2
+    assert not audio.level(np.zeros(10)).any()
+
+
 def test_resampling_nothing_and_little():
     x = sine(100)
     assert audio.resample(x, 8000, 8000) is x

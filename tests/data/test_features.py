@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_seq.data import features
+from tinygrad_seq.data import features, voices
 
 RATE = 8000
 
@@ -23,6 +23,44 @@ def test_frames():
     assert features.frames(x[:2], 4, 1).tolist() == [[0.0, 0.1, 0.0, 0.0]]
     with pytest.raises(ValueError, match="hop is 0"):
         features.frames(x, 4, 0)
+
+
+def test_pitch_of_a_voice():
+    rng = np.random.default_rng(0)
+    for hertz in (80, 125, 240, 420):
+        voice = voices.glide([(700, 1200)] * 2, [hertz], 0.4, RATE, rng)
+        found = features.pitch(voice, RATE)
+        assert (found.shape, found.dtype) == ((1 + (3200 - 320) // 80, 2), np.float32)
+        inside = found[4:-4]  # where the voice is at its full strength
+        np.testing.assert_allclose(np.exp(inside[:, 0]), hertz, rtol=0.03)  # a lag is 1/8000 s
+        assert inside[:, 1].min() > 0.8
+    rising = features.pitch(voices.glide([(700, 1200)] * 2, [100, 200], 1.0, RATE, rng), RATE)
+    np.testing.assert_allclose(np.exp(rising[[12, 84], 0]), (114, 186), rtol=0.03)
+
+
+def test_pitch_where_there_is_none():
+    assert features.pitch(noise(4000), RATE)[:, 1].mean() < 0.5
+    silence = features.pitch(np.zeros(4000), RATE)
+    assert np.isfinite(silence).all()
+    assert not silence[:, 1].any()
+    with pytest.raises(ValueError, match="at least two periods"):
+        features.pitch(noise(4000), RATE, window=0.02)
+    with pytest.raises(ValueError, match="500.0 to 65.0 hertz"):
+        features.pitch(noise(4000), RATE, low=500.0, high=65.0)
+
+
+def test_pitch_by_its_formula():
+    x, hann = noise(320), np.sin(np.pi * (np.arange(320) + 0.5) / 320) ** 2
+    (row,) = features.pitch(x, RATE, low=80.0, high=400.0)
+    x = x * hann
+
+    def r(y, lag):
+        return (y[: len(y) - lag] * y[lag:]).sum() / (y * y).sum()
+
+    lags = np.arange(20, 101)
+    strength = np.array([r(x, lag) / r(hann, lag) for lag in lags])
+    best = (strength * np.linspace(1, 0.9, 81)).argmax()
+    np.testing.assert_allclose(row, [math.log(RATE / lags[best]), strength[best]], rtol=1e-5)
 
 
 def test_log_mel_by_its_formula():

@@ -95,3 +95,26 @@ def test_missing_files(folder):
         data.read_recordings(folder, RATE)
     with pytest.raises(FileNotFoundError, match=r"none"):
         data.read_recordings(folder / "none", RATE)
+
+
+def test_leave_one_out():
+    found = list(data.leave_one_out(["b", "a", "b", "c"]))
+    assert found == [("a", [0, 2, 3], [1]), ("b", [1, 3], [0, 2]), ("c", [0, 1, 2], [3])]
+    with pytest.raises(ValueError, match=r"groups are \['a'\], expected two"):
+        next(data.leave_one_out(["a", "a"]))
+
+
+def test_trials(tmp_path):
+    with pytest.raises(FileNotFoundError, match="0 files verification_trials"):
+        data.read_trials(tmp_path)
+    table = tmp_path / "verification_trials_val.csv"
+    table.write_text("file_a,file_b,same_speaker,kind\na.wav,b.wav,1,seen\n\nb.wav,c.wav,0,new\n")
+    found = data.read_trials(tmp_path)
+    assert found == data.read_trials(table)
+    assert found == [
+        (f"{table}, line 2", "a.wav", "b.wav", True),
+        (f"{table}, line 4", "b.wav", "c.wav", False),
+    ]
+    table.write_text("file_a,file_b,same_speaker\na.wav,b.wav,yes\n")
+    with pytest.raises(ValueError, match="line 2: same_speaker is 'yes', expected 0 or 1"):
+        data.read_trials(table)

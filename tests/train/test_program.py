@@ -111,3 +111,17 @@ def test_fit_takes_an_optimizer_with_its_schedules(monkeypatch, tmp_path):
         fitted(optimizer=sgd, weight_decay=0.1)
     with pytest.raises(ValueError, match="batch_schedule"):
         fitted(batch_schedule=sgd)
+
+
+def test_fit_without_validation_keeps_the_last_epoch(monkeypatch, tmp_path):
+    options = parsed(monkeypatch, "--folder", str(tmp_path), "--epochs", "3", "--lr", "0.1")
+    inside = train.in_folder(options, "part")
+    assert (inside.folder, inside.lr) == (str(tmp_path / "part"), 0.1)
+    assert options.folder == str(tmp_path)
+    model = Constant()
+    batches = GeneratedBatches(lambda random, epoch: np.float32([1, 3]), 3)
+    trainer = train.fit(model, lambda batch, _: (model.w * model.w, None), batches, None, inside)
+    assert trainer.history.rows[-1]["validation_loss"] is None
+    assert model.w.item() < 1.9
+    assert not model.training
+    assert (tmp_path / "part" / "checkpoint.safetensors").exists()

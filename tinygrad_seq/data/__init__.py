@@ -19,7 +19,15 @@ from .corpus import (
     read_pairs,
     read_tagged,
 )
-from .recordings import AudioFolder, Recording, read_recordings, read_table
+from .recordings import (
+    AudioFolder,
+    Recording,
+    Trial,
+    leave_one_out,
+    read_recordings,
+    read_table,
+    read_trials,
+)
 from .text import characters, join_words, read_text, words
 from .vocabulary import SPECIALS, Vocabulary
 
@@ -32,6 +40,7 @@ __all__ = [
     "Prefetcher",
     "Recording",
     "Tagged",
+    "Trial",
     "TruncatedBPTT",
     "Vocabulary",
     "audio",
@@ -39,6 +48,7 @@ __all__ = [
     "characters",
     "features",
     "join_words",
+    "leave_one_out",
     "load_corpus",
     "pad_sequences",
     "part_of",
@@ -49,6 +59,7 @@ __all__ = [
     "read_table",
     "read_tagged",
     "read_text",
+    "read_trials",
     "series",
     "synthetic",
     "voices",

@@ -124,6 +124,17 @@ def mix_down(samples: npt.ArrayLike) -> Signal:
     return mixed
 
 
+def level(signal: Signal, decibels: float = -26.0) -> Signal:
+    """Return the signal as loud as any other: its root mean square so many decibels from 1.
+
+    What goes beyond ±1 is cut; silence stays silent.
+    """
+    x = check_signal(signal)
+    power = float(np.mean(x.astype(np.float64) ** 2))
+    gain = 10 ** (decibels / 20) / math.sqrt(power) if power else 1.0
+    return np.clip(x * gain, -1.0, 1.0).astype(x.dtype)
+
+
 def resample(signal: Signal, rate: int, to_rate: int) -> Signal:
     """Return the signal at another rate, as long to within a sample, what is too high cut off.
 

@@ -1,4 +1,4 @@
-"""What a recogniser hears: frames, log-mel spectra, MFCC, and changes that a word survives."""
+"""What a recogniser hears: frames, log-mel, MFCC, pitch, and changes that a word survives."""
 
 from __future__ import annotations
 
@@ -100,6 +100,47 @@ def mfcc(signal: Signal, rate: int, count: int = 13, **options: Any) -> Frames:
     basis = np.cos(np.pi * k * (m + 0.5) / mels) * np.where(k == 0, 1 / mels, 2 / mels) ** 0.5
     coefficients: Frames = (spectrum @ basis.T).astype(np.float32)
     return coefficients
+
+
+def pitch(
+    signal: Signal,
+    rate: int,
+    *,
+    window: float = 0.040,
+    hop: float = 0.010,
+    low: float = 65.0,
+    high: float = 500.0,
+) -> Frames:
+    """Return log(hertz) of the voice and how sure that is, 0 to 1, float32 (T, 2).
+
+    signal (N,), -1 to 1   rate: samples a second   window, hop: in seconds, as in `log_mel`
+    The pitch is rate / lag for the lag between rate / high and rate / low, in whole samples, at
+    which r is largest after a tenth off at the longest, so that a multiple does not win; r there is
+    how sure.   r(lag) = Σ_n x_n x_n+lag / (E · w(lag)), E the energy of the Hann-windowed frame x
+    and w the window's own autocorrelation, from 1 at lag 0
+    Raises ValueError for a window shorter than two of the longest periods, or another range.
+    Source: Boersma 1993.
+    """
+    length, step = round(_check.positive("window", window) * rate), round(hop * rate)
+    if not 0 < low < high <= rate / 2 or length < 2 * rate / low:
+        raise ValueError(
+            f"pitch: {low} to {high} hertz in windows of {window} s, expected within 0 to "
+            f"{rate / 2}, and windows of at least two periods"
+        )
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
+    parts = frames(signal, length, step) * hann
+    shortest, longest = math.ceil(rate / high), math.floor(rate / low)
+    own, r = (_autocorrelation(x, longest + 1) for x in (hann[None], parts))
+    r = r[:, shortest:] / np.maximum(r[:, :1], 1e-9 * length) * (own[:, 0] / own[0, shortest:])
+    lag = (r * np.linspace(1.0, 0.9, r.shape[1])).argmax(axis=1)
+    sure = np.clip(r[np.arange(len(r)), lag], 0.0, 1.0)
+    return np.stack([np.log(rate / (shortest + lag)), sure], axis=1).astype(np.float32)
+
+
+def _autocorrelation(parts: Frames, count: int) -> Frames:
+    """Return Σ_n x_n x_n+lag of each part (T, N), for lags below `count`: (T, count)."""
+    power = np.abs(np.fft.rfft(parts, 2 * parts.shape[1])) ** 2
+    return np.fft.irfft(power)[:, :count]
 
 
 def column_statistics(sequences: Sequence[Frames]) -> tuple[Frames, Frames]:

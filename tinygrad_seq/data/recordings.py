@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,3 +110,49 @@ def read_recordings(
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"{where}: {error}") from error
     return recordings
+
+
+def leave_one_out(groups: Sequence[str]) -> Iterator[tuple[str, list[int], list[int]]]:
+    """Yield each group with the places of all others, to train on, and its own, to test on.
+
+    groups: of every item (its speaker, say); they come in order of their names
+    Raises ValueError for fewer than two groups.
+    """
+    names = sorted(set(groups))
+    if len(names) < 2:
+        raise ValueError(f"leave_one_out: the groups are {names}, expected two or more")
+    for name in names:
+        others = [i for i, group in enumerate(groups) if group != name]
+        yield name, others, [i for i, group in enumerate(groups) if group == name]
+
+
+class Trial(NamedTuple):
+    """Two recordings, by file name, that may be of one speaker: the table's file and line."""
+
+    where: str
+    first: str
+    second: str
+    same: bool
+
+
+def read_trials(path: str | os.PathLike[str]) -> list[Trial]:
+    """Return the trials of a table with the columns file_a, file_b and same_speaker, 0 or 1.
+
+    path: the table, or a folder with one table verification_trials*.csv
+    Raises ValueError with the file and line for what `read_table` refuses and for other answers,
+    FileNotFoundError for a folder that has none or several.
+    """
+    table = Path(path)
+    if table.is_dir():
+        tables = sorted(table.glob("verification_trials*.csv"))
+        if len(tables) != 1:
+            found = f"{len(tables)} files verification_trials*.csv"
+            raise FileNotFoundError(f"{table}: {found}, expected one")
+        (table,) = tables
+    trials = []
+    for where, values in read_table(table, ("file_a", "file_b", "same_speaker")):
+        answer = values["same_speaker"]
+        if answer not in ("0", "1"):
+            raise ValueError(f"{where}: same_speaker is {answer!r}, expected 0 or 1")
+        trials.append(Trial(where, values["file_a"], values["file_b"], answer == "1"))
+    return trials

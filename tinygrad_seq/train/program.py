@@ -107,6 +107,11 @@ def settings_of(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names}
 
 
+def in_folder(options: argparse.Namespace, name: str) -> argparse.Namespace:
+    """Return the same options for one of several trainings, with a folder in theirs."""
+    return argparse.Namespace(**{**vars(options), "folder": str(Path(options.folder) / name)})
+
+
 def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Return the options of the command line, after setting the backend and the seed."""
     options = parser.parse_args()
@@ -123,7 +128,7 @@ def fit(
     model: Module,
     loss: Callable[[Any, Any], tuple[Tensor, Any]],
     batches: Batches,
-    validate: Callable[[], float],
+    validate: Callable[[], float] | None,
     options: argparse.Namespace,
     *,
     weight_decay: float = 0.0,
@@ -133,7 +138,8 @@ def fit(
 ) -> Trainer:
     """Return the Trainer after training as the common options say; the model is at its best.
 
-    loss, batches, validate, schedule, batch_schedule: as Trainer takes them
+    loss, batches, validate, schedule, batch_schedule: as Trainer takes them; where validate is
+    None, the model is as the last epoch leaves it
     optimizer: None for AdamW with this weight_decay, its rate warmed up over at most 200 batches
     and then lowered along a cosine
     Raises ValueError for a folder whose checkpoint is of another training, and for a weight_decay
@@ -156,7 +162,8 @@ def fit(
     if options.resume and trainer.resume():
         print(f"resumed after epoch {trainer.epoch}, batch {trainer.count}")
     history = trainer.fit(options.epochs)
-    trainer.restore_best()
+    if validate is not None:
+        trainer.restore_best()
     model.eval()
     print(f"trained for {sum(row['seconds'] for row in history.rows):.0f} s")
     return trainer
