@@ -45,7 +45,7 @@ def test_pitch_where_there_is_none():
     assert not silence[:, 1].any()
     with pytest.raises(ValueError, match="at least two periods"):
         features.pitch(noise(4000), RATE, window=0.02)
-    with pytest.raises(ValueError, match="500.0 to 65.0 hertz"):
+    with pytest.raises(ValueError, match=r"500\.0 to 65\.0 hertz"):
         features.pitch(noise(4000), RATE, low=500.0, high=65.0)
 
 

@@ -158,3 +158,23 @@ def test_without_the_library(name, monkeypatch):
     function = metrics.bleu if name == "sacrebleu" else metrics.word_error_rate
     with pytest.raises(ImportError, match=rf"needs {name}: pip install"):
         function(["a"], ["a"])
+
+
+def test_normalized_cosines_by_their_formula():
+    rng = np.random.default_rng(0)
+    a, b, cohort = (rng.standard_normal((n, 3)) for n in (4, 4, 6))
+    found = metrics.normalized_cosines(a, b, 5 * cohort, 3)
+
+    def cos(x, y):
+        return x @ y / math.sqrt(x @ x * (y @ y))
+
+    for x, y, score in zip(a, b, found, strict=True):
+        wanted = 0.0
+        for one in (x, y):
+            known = sorted(cos(one, other) for other in cohort)[-3:]
+            wanted += (cos(x, y) - np.mean(known)) / np.std(known)
+        assert score == pytest.approx(wanted)
+    with pytest.raises(ValueError, match=r"cohort \(6, 2\), expected"):
+        metrics.normalized_cosines(a, b, cohort[:, :2], 3)
+    with pytest.raises(ValueError, match="nearest is 7, expected 2 to 6"):
+        metrics.normalized_cosines(a, b, cohort, 7)

@@ -125,3 +125,11 @@ def test_fit_without_validation_keeps_the_last_epoch(monkeypatch, tmp_path):
     assert model.w.item() < 1.9
     assert not model.training
     assert (tmp_path / "part" / "checkpoint.safetensors").exists()
+
+
+def test_confusion_picture(tmp_path):
+    train.confusion_picture(tmp_path / "a.png", [0, 1, 1], [0, 1, 0], ["yes", "no", "never"])
+    assert (tmp_path / "a.png").stat().st_size > 5000
+    with pytest.raises(ValueError, match="confusion_picture: predictions are"):
+        train.confusion_picture(tmp_path / "b.png", [0, 1], [0], ["yes", "no"])
+    assert not (tmp_path / "b.png").exists()

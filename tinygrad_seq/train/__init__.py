@@ -3,7 +3,7 @@
 from . import metrics
 from .history import History
 from .metrics import bits, perplexity
-from .picture import picture
+from .picture import confusion_picture, picture
 from .program import (
     above_zero,
     count,
@@ -27,6 +27,7 @@ __all__ = [
     "Trainer",
     "above_zero",
     "bits",
+    "confusion_picture",
     "count",
     "fit",
     "in_folder",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..serialize import replacing
+from .metrics._arrays import pair
 
 
 @contextmanager
@@ -29,3 +32,23 @@ def picture(
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
     print(f"picture: {path}")
+
+
+def confusion_picture(
+    path: str | os.PathLike[str], predictions: Any, targets: Any, names: Sequence[str]
+) -> None:
+    """Nothing; draws how often each class was said for each that was meant, as a PNG.
+
+    predictions, targets (N,), numbers of the classes   names: of the classes, by number
+    Raises ValueError for shapes that differ, ImportError where matplotlib is missing.
+    """
+    said, meant = pair("confusion_picture", predictions, targets)
+    table = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(table, (meant, said), 1)
+    with picture(path, (5, 5)) as axes:
+        axes.imshow(table / np.maximum(table.sum(axis=1, keepdims=True), 1), cmap="Blues", vmax=1.5)
+        axes.set(xlabel="said", ylabel="meant")
+        axes.set_xticks(range(len(names)), names, rotation=60)
+        axes.set_yticks(range(len(names)), names)
+        for (i, j), number in np.ndenumerate(table):
+            axes.text(j, i, str(number), ha="center", va="center")

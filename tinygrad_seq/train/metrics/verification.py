@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import pair
+from ._arrays import on_host, pair
 
 
 def equal_error_rate(scores: Any, same: Any) -> float:
@@ -34,3 +34,28 @@ def equal_error_rate(scores: Any, same: Any) -> float:
     before, after = rejected[i - 1] - accepted[i - 1], rejected[i] - accepted[i]
     share = before / (before - after)
     return float(accepted[i - 1] + share * (accepted[i] - accepted[i - 1]))
+
+
+def normalized_cosines(a: Any, b: Any, cohort: Any, nearest: int) -> np.ndarray:
+    """Return how alike vectors are, (N,): their cosines, measured by those with a cohort.
+
+    a, b (N, D), pairs   cohort (C, D), vectors of others   nearest: of the cohort to each, 2 to C
+    Σ over x in {a, b} of (cos(a, b) - mean) / deviation of the largest `nearest` cos(x, cohort)
+    Raises ValueError for shapes or a number that do not fit.
+    Source: Matějka et al. 2017, adaptive symmetric normalisation; its half is left out.
+    """
+    x, y = pair("normalized_cosines", a, b)
+    others = on_host(cohort)
+    if x.ndim != 2 or others.ndim != 2 or others.shape[1] != x.shape[1]:
+        raise ValueError(
+            f"normalized_cosines: vectors are {x.shape}, the cohort {others.shape}, "
+            "expected (N, D) and (C, D)"
+        )
+    if not 2 <= nearest <= len(others):
+        raise ValueError(f"normalized_cosines: nearest is {nearest}, expected 2 to {len(others)}")
+    x, y, others = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, y, others))
+    cosines, scores = (x * y).sum(axis=1), np.zeros(len(x))
+    for vectors in (x, y):
+        known = np.sort(vectors @ others.T, axis=1)[:, -nearest:]
+        scores += (cosines - known.mean(axis=1)) / np.maximum(known.std(axis=1), 1e-6)
+    return scores
