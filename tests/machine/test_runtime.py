@@ -348,6 +348,8 @@ def test_memory_is_used_again_for_other_shapes_of_nearly_the_size():
         assert writes._owner(held).nbytes >= held.nbytes
         places.add(held.ctypes.data)
     assert len(places) <= 4  # one held while the next is made, of two sizes
+    assert made((600, 3), np.dtype(np.float32)).ctypes.data in places
+    assert made((400, 3), np.dtype(np.float32)).ctypes.data not in places  # less than half
     other = made((1000, 3), np.dtype(np.int32))
     assert (other.dtype, other.ctypes.data in places) == (np.int32, True)
 

@@ -54,7 +54,8 @@ class _Slot:
 class Memory:
     """Makes uninitialised arrays, aligned to 64 bytes: memory(shape, dtype).
 
-    Blocks are of few sizes, so that batches of ever different lengths share them.
+    Blocks are of few sizes, and hold arrays of half their size too, so that batches of ever
+    different lengths share them.
     """
 
     def __init__(self) -> None:
@@ -74,18 +75,22 @@ class Memory:
 
     def _of_another_form(self, form: Form) -> Array:
         """Return an array in a block that was viewed in another form, or in a new block."""
-        room = _room(math.prod(form[0]) * form[1].itemsize)
-        for slot in self._slots.get(room, ()):
-            view = slot.view
-            if sys.getrefcount(view) == self._free[1] + 1 and self._owned(slot):
-                self._forget_form(slot)
-                break
-        else:
-            if self._total > self._limit:
-                self._shrink()
-            slot = _Slot(room)
-            self._total += slot.bytes.nbytes
-            self._slots.setdefault(room, []).append(slot)
+        least = room = _room(math.prod(form[0]) * form[1].itemsize)
+        while room <= 2 * least:
+            for slot in self._slots.get(room, ()):
+                view = slot.view
+                if sys.getrefcount(view) == self._free[1] + 1 and self._owned(slot):
+                    self._forget_form(slot)
+                    return self._viewed(slot, form)
+            room = _room(room + 1)
+        if self._total > self._limit:
+            self._shrink()
+        slot = _Slot(least)
+        self._total += slot.bytes.nbytes
+        self._slots.setdefault(least, []).append(slot)
+        return self._viewed(slot, form)
+
+    def _viewed(self, slot: _Slot, form: Form) -> Array:
         view = slot.viewed(form)
         self._forms.setdefault(form, []).append(slot)
         return view
