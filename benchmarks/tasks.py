@@ -176,7 +176,8 @@ def translator_loss(model, batch, _):
     ]
     h, _ = decoder.rnn(decoder.embedding(torch.from_numpy(targets[:-1])), tuple(state))
     keys = keys.transpose(0, 1)  # (B, T, 2H)
-    scores = h.transpose(0, 1) @ decoder.attention.key(keys).transpose(1, 2)  # (B, S, T)
+    projected = decoder.attention.key(keys) * keys.shape[-1] ** -0.5
+    scores = h.transpose(0, 1) @ projected.transpose(1, 2)  # (B, S, T)
     beyond = torch.arange(len(source)) >= torch.from_numpy(lengths)[:, None]
     weights = torch.softmax(scores.masked_fill(beyond[:, None], -1e30), dim=-1)
     context = (weights @ keys).transpose(0, 1)
@@ -230,7 +231,7 @@ def compare(options):
         taken = [answer["seconds"] for answer in answers[side][1:]]
         first = [answer["seconds"] for answer in answers["tinygrad_seq"][1:]]
         ratio = statistics.median(t / o for t, o in zip(taken, first, strict=True))
-        low, middle, high = (1e3 * t for t in statistics.quantiles(taken, n=4))
+        low, middle, high = (1e3 * t for t in np.quantile(taken, (0.25, 0.5, 0.75)))
         last = answers[side][-1]
         print(f"{side:13s} {middle:.1f} ms a step ({low:.1f}-{high:.1f}), x{ratio:.2f}, "
               f"{middle * epoch[side] / 1e3:.0f} s an epoch of {epoch[side]}, losses "
