@@ -25,8 +25,7 @@ from tinygrad_seq import data, train
 def read_dialogues(path, turns):
     """(what was said, reply) of every line, after up to `turns` earlier turns of its dialogue."""
     pairs, before, dialogue = [], [], None
-    for number, line in enumerate(data.read_text(path).splitlines(), start=1):
-        columns = line.split("\t")
+    for number, columns in data.read_columns(path):
         if len(columns) < 2 or not data.words(columns[-2]) or not data.words(columns[-1]):
             raise ValueError(f"{path}, line {number}: expected what is said, a tab and the reply")
         if len(columns) < 4 or columns[0] != dialogue:  # without a number each line stands alone
@@ -47,9 +46,8 @@ def made_up_dialogues(number=1000):
             choose(["car", "house", "cat", "hat", "bag"]),
             choose(["red", "blue", "green"]),
         )
-        pairs.append(
-            (f"my {thing} is {colour}. what do you say?", f"a {colour} {thing}, how nice!")
-        )
+        said, reply = f"my {thing} is {colour}. what do you say?", f"a {colour} {thing}, how nice!"
+        pairs.append((said, reply))
     return pairs
 
 

@@ -130,7 +130,7 @@ def draw(path, model, number=120):
         made = model.forecasts(values[-number - model.window :])
         axes.plot(years, made, "--", label="forecast a month before")
         axes.set_xlabel("year")
-        axes.legend()
+        axes.legend(loc="upper left")
 
 
 def main():

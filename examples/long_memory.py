@@ -107,7 +107,7 @@ def draw(options, x):
             axes.semilogy(gradient_norms(cell, options, x), label=cell)
         axes.set_xlabel("t")
         axes.set_ylabel("|dL/dx_t|")
-        axes.legend()
+        axes.legend(loc="lower right")
 
 
 def main():

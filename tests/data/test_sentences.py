@@ -4,7 +4,14 @@ import gzip
 
 import pytest
 
-from tinygrad_seq.data import read_groups, read_labelled, read_pairs, read_tagged, words
+from tinygrad_seq.data import (
+    read_columns,
+    read_groups,
+    read_labelled,
+    read_pairs,
+    read_tagged,
+    words,
+)
 
 
 def test_tagged_sentences(tmp_path):
@@ -98,3 +105,11 @@ def test_groups_of_labels(tmp_path):
         path.write_text(titles)
         with pytest.raises(ValueError, match=r"labels\.tsv: expected the titles id and group"):
             read_groups(path)
+
+
+def test_columns_end_with_line_feeds_alone(tmp_path):
+    (tmp_path / "t.tsv").write_text("a\tb\u2028c\x85\td\n\nlast", newline="")
+    expected = [(1, ["a", "b\u2028c\x85", "d"]), (2, [""]), (3, ["last"])]
+    assert list(read_columns(tmp_path / "t.tsv")) == expected
+    (tmp_path / "t.tsv").write_text("")
+    assert list(read_columns(tmp_path / "t.tsv")) == []

@@ -1,5 +1,6 @@
 """Examples on what they make up themselves: they learn, and a saved model scores the same."""
 
+import json
 import math
 import wave
 
@@ -37,6 +38,11 @@ def test_music(tmp_path):
         assert (file.getnchannels(), file.getframerate()) == (1, 22_050)
         assert file.getnframes() >= 2 * 22_050
         assert np.abs(np.frombuffer(file.readframes(10**6), "<i2")).max() > 1000
+    made = [[(np.flatnonzero(step) + 43).tolist() for step in piece]
+            for piece in program("music").made_up_pieces()[:20]]  # fmt: skip
+    (tmp_path / "held.json").write_text(json.dumps(made))
+    again = run("music", tmp_path, "--load", "m", "--evaluate", "held.json", "--seconds", 1)
+    assert figures(again.splitlines()[-1], "held.json: ") == [nats]
     (tmp_path / "one.json").write_text("[[[60, 64, 67], [60], []]]")
     again = run("music", tmp_path, "--load", "m", "--evaluate", "one.json", "--seconds", 1)
     assert math.isfinite(figures(again, "one.json: ")[0])
@@ -54,9 +60,13 @@ def test_sentiment(tmp_path):
     (tmp_path / "bad.tsv").write_text("fine\t0\nno tab\n")
     said = complaint("sentiment", tmp_path, "--load", "m", "--evaluate", "bad.tsv")
     assert said.startswith("bad.tsv, line 2: ")
-    (tmp_path / "good.tsv").write_text("the case is great\t0\nthe screen is awful\t1\n\t\t0\n")
-    again = run("sentiment", tmp_path, "--load", "m", "--evaluate", "good.tsv")
-    assert figures(again, "good.tsv: macro F1")[0] >= 0
+    made = [f"{text}\t{','.join(labels)}" for text, labels
+            in program("sentiment").made_up_comments()[0][:400]]  # fmt: skip
+    for name, lines in (("held.tsv", made), ("good.tsv", [*made, "\t\t0"])):
+        (tmp_path / name).write_text("\n".join(lines))
+        again = run("sentiment", tmp_path, "--load", "m", "--evaluate", name)
+        (found,) = figures(again.splitlines()[-1], f"{name}: macro F1")
+        assert found == pytest.approx(macro, abs=0 if name == "held.tsv" else 0.01)
 
 
 def test_forecast(tmp_path):
@@ -70,6 +80,11 @@ def test_forecast(tmp_path):
     (tmp_path / "next.csv").write_text("\n".join(lines))
     again = run("forecast", tmp_path, "--load", "m", "--evaluate", "next.csv")
     assert len(figures(again, "next.csv: ")) == 3
+    months, values = program("forecast").made_up_series()
+    held = [f"{m // 12:04}-{m % 12 + 1:02},{v!r}" for m, v in zip(months, values, strict=True)]
+    (tmp_path / "held.csv").write_text("\n".join(["month,value", *held[-96:]]))
+    again = run("forecast", tmp_path, "--load", "m", "--evaluate", "held.csv")
+    assert figures(again.splitlines()[-1], "held.csv: ") == [error, persistence, ratio]
     (tmp_path / "late.csv").write_text("month,value\n1990-01,3")
     said = complaint("forecast", tmp_path, "--load", "m", "--evaluate", "late.csv")
     assert said == "late.csv: the model does not know the 24 months before it"
@@ -115,9 +130,10 @@ def test_mlp_baseline(tmp_path):
     mlp, rnn = figures(out, "flattened MLP")[-1], figures(out, "recurrent  ")[-1]
     assert rnn < 2.0  # by the letters' frequencies alone 2.37
     assert rnn < mlp
-    (tmp_path / "n.txt").write_text("kala\nnori")
+    held_out = program("names").made_up_names(1500)[:300]
+    (tmp_path / "n.txt").write_text("\n".join(held_out))
     again = run("mlp_baseline", tmp_path, "--load", "m", "--evaluate", "n.txt")
-    assert figures(again, "n.txt: ")[0] < 3
+    assert figures(again.splitlines()[-1], "n.txt: ") == [rnn]
 
 
 def test_video_caption_patterns(tmp_path):
@@ -209,3 +225,7 @@ def test_chatbot(tmp_path, monkeypatch):
     (tmp_path / "d.tsv").write_text("1\tx\tmy cat is red.\ta red cat, how nice!\n" * 2)
     again = run("chatbot", tmp_path, "--load", "m", "--evaluate", "d.tsv")
     assert figures(again, "d.tsv: perplexity")[0] > 1
+    held_out = program("chatbot").made_up_dialogues()[:200]
+    (tmp_path / "held.tsv").write_text("\n".join(map("\t".join, held_out)))
+    again = run("chatbot", tmp_path, "--load", "m", "--evaluate", "held.tsv")
+    assert figures(again.splitlines()[-1], "held.tsv: perplexity") == [perplexity]

@@ -128,7 +128,7 @@ def read_pairs(
     `read_text`.
     """
     name, pairs = os.fspath(path), []
-    for number, columns in _columns(path):
+    for number, columns in read_columns(path):
         counts = [len(split(column)) for column in columns[-2:]]
         if len(counts) < 2 or 0 in counts:
             raise ValueError(f"{name}, line {number}: expected a sentence, a tab and another")
@@ -149,7 +149,7 @@ def read_labelled(
     as `read_text`.
     """
     name, texts = os.fspath(path), []
-    for number, columns in _columns(path):
+    for number, columns in read_columns(path):
         found = columns[-1].split(",")
         if len(columns) < 2 or not all(label in labels for label in found):
             raise ValueError(f"{name}, line {number}: expected text, a tab and labels that exist")
@@ -165,10 +165,10 @@ def read_groups(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises ValueError naming file and line for other tables, and as `read_text`.
     """
     name, groups = os.fspath(path), dict[str, str]()
-    _, titles = next(_columns(path), (1, []))
+    _, titles = next(read_columns(path), (1, []))
     if not {"id", "group"} <= set(titles):
         raise ValueError(f"{name}: expected the titles id and group, with tabs between")
-    for number, columns in itertools.islice(_columns(path), 1, None):
+    for number, columns in itertools.islice(read_columns(path), 1, None):
         if len(columns) != len(titles):
             fault = f"{len(columns)} columns, expected {len(titles)}"
             raise ValueError(f"{name}, line {number}: {fault}")
@@ -176,8 +176,11 @@ def read_groups(path: str | os.PathLike[str]) -> dict[str, str]:
     return groups
 
 
-def _columns(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield each line's number and columns; the last line may lack its end."""
+def read_columns(path: str | os.PathLike[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield each line's number, from 1, and its columns, with tabs between; as `read_text` else.
+
+    A line ends with its line feed alone, whatever other separators it holds; the last may lack it.
+    """
     lines = read_text(path).split("\n")
     for number, line in enumerate(lines if lines[-1] else lines[:-1], start=1):
         yield number, line.split("\t")
