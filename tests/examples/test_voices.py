@@ -1,0 +1,81 @@
+"""Speakers and emotions: they learn from made-up voices, and say what is wrong with others."""
+
+import numpy as np
+import pytest
+from task_runs import call, complaint, figures, program, run
+
+from tinygrad_seq.data import audio
+
+pytest.importorskip("soundfile")
+LITTLE = ("--hidden", 24, "--lr", 0.01)
+
+
+def write_folder(folder, recordings):
+    """Recordings as WAV files in a folder of their own, and labels.csv."""
+    (folder / "wav").mkdir(parents=True)
+    columns = [name for name in recordings[0].values if name != "file"]
+    lines = [",".join(["file", *columns])]
+    for i, (_, signal, values) in enumerate(recordings):
+        audio.write_wav(folder / "wav" / f"{i}.wav", signal, 8000)
+        lines.append(",".join([f"{i}.wav", *(values[name] for name in columns)]))
+    (folder / "labels.csv").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize("name", ["speaker", "emotion"])
+def test_help_explains_itself(name, tmp_path):
+    code, out, err = call(name, tmp_path, "--help")
+    assert (code, err) == (0, "")
+    for option in ("--data", "--backend", "--save", "--resume", "--epochs", "--seed", "--evaluate"):
+        assert option in out
+
+
+def test_emotion(tmp_path):
+    small = (*LITTLE, "--batch", 16, "--epochs", 6, "--dropout", 0)
+    out = run("emotion", tmp_path, *small, "--save", "m")
+    right, recall = figures(out, "each speaker left out in turn, pooled: ")
+    assert min(right, recall) > 50  # any one emotion: 25
+    assert out.count("without ") == 4
+    assert (tmp_path / "runs" / "emotion" / "confusion.png").stat().st_size > 5000
+
+    write_folder(tmp_path / "new", program("emotion").made_up_recordings(24))
+    again = run("emotion", tmp_path, "--load", "m", "--evaluate", "new")
+    assert figures(again.splitlines()[-1], "new: accuracy")[0] > 80  # it has heard these
+    (tmp_path / "new" / "odd.csv").write_text("file,emotion\n0.wav,anger\n1.wav,envy\n")
+    said = complaint("emotion", tmp_path, "--load", "m", "--evaluate", "new/odd.csv")
+    assert said == "new/odd.csv, line 3: the model has no emotion 'envy'"
+    said = complaint("emotion", tmp_path, "--load", "m", "--evaluate", "new/wav")
+    assert "labels.csv" in said
+
+
+def test_an_emotion_is_heard_in_its_own_recording_alone():
+    module = program("emotion")
+    heard = module.hear_all(module.made_up_recordings(8))
+    model = module.EmotionModel(["a", "b", "c"], [0.0] * 36, [1.0] * 36, 8, 0.5)
+    together = model.judge(heard)
+    assert [model.judge([one])[0] for one in heard] == together.tolist()
+    quiet = module.hear(0.01 * module.made_up_recordings(1)[0].signal)
+    np.testing.assert_allclose(quiet, heard[0][1], atol=1e-3)  # the level does not count
+
+
+def test_speaker(tmp_path):
+    small = (*LITTLE, "--embedding", 16, "--batches", 12)
+    out = run("speaker", tmp_path, *small, "--save", "m")
+    assert figures(out, "speakers learnt from, new recordings: ")[0] < 20  # by chance 50
+    assert figures(out, "each speaker left out in turn: ")[0] < 40
+    assert figures(out, "who it is, of 4 speakers: ")[0] > 60  # any one: 25
+    assert (tmp_path / "runs" / "speaker" / "alike.png").stat().st_size > 5000
+
+    recordings, trials = program("speaker").made_up_recordings(20)
+    write_folder(tmp_path / "new", recordings)
+    table = tmp_path / "new" / "verification_trials_x.csv"
+    rows = [f"{t.first},{t.second},{int(t.same)}" for t in trials]
+    table.write_text("\n".join(["file_a,file_b,same_speaker", *rows]))
+    for path in ("new", "new/verification_trials_x.csv"):
+        again = run("speaker", tmp_path, "--load", "m", "--evaluate", path)
+        assert figures(again.splitlines()[-1], f"{path}: ")[0] < 30
+    table.write_text("file_a,file_b,same_speaker\n0.wav,none.wav,1\n")
+    said = complaint("speaker", tmp_path, "--load", "m", "--evaluate", "new")
+    assert "none.wav" in said
+    said = complaint("speaker", tmp_path, "--data", "new")
+    assert said.endswith("line 2: not both recordings are among the labels")
+    assert "not a model of this program" in complaint("emotion", tmp_path, "--load", "m")
