@@ -2,7 +2,7 @@
 
     python examples/speech_recognition.py                               a made-up language
     python examples/speech_recognition.py --data FOLDER --save MODEL    recordings, tables
-    python examples/speech_recognition.py --load MODEL --evaluate STRINGS.csv
+    python examples/speech_recognition.py --load MODEL --evaluate STRINGS
     python examples/speech_recognition.py --load MODEL --hear number.wav
 
 A string is recordings of one speaker, one after the other, with silence between; a table such as
@@ -22,33 +22,16 @@ import numpy as np
 from spoken_digits import RATE, hear, listen, parts_of, prepared
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, decode, nn, ops
+from tinygrad_seq import data, decode, nn, ops, train
 from tinygrad_seq.data import features
-from tinygrad_seq.train import (
-    fit,
-    load_model,
-    metrics,
-    model_path,
-    parse_options,
-    positive,
-    probability,
-    program_parser,
-    run_program,
-    save_model,
-)
 
 STACK = 3  # log-mel frames, 10 ms each, that the network reads at a time
 BLANK = " "  # no word, unlike any transcript's
 
 
-def hear_string(signals, gaps):
-    """What the network reads of signals with silence between: (T, 120).
-
-    gaps: seconds of silence before each signal, and after the last
-    """
-    quiet = [np.zeros(round(RATE * gap), np.float32) for gap in gaps]
-    parts = [part for pair in zip(quiet, signals, strict=False) for part in pair]
-    frames = hear(np.concatenate([*parts, quiet[-1]]))
+def read(signal):
+    """What the network reads of a signal: (T, 120)."""
+    frames = hear(signal)
     last = frames[-1:].repeat(-len(frames) % STACK, axis=0)
     return np.concatenate([frames, last]).reshape(-1, STACK * 40)
 
@@ -83,10 +66,10 @@ class Strings:
 
     def __init__(self, model, recordings, speeds=(1.0,)):
         self.speakers = {}
-        for _, signal, values in recordings:
-            said = self.speakers.setdefault(values["speaker"], [])
-            (word,) = model.words.encode([values["digit"]])
-            said += [(features.change_speed(signal, speed), word) for speed in speeds]
+        words = data.label_ids(recordings, "digit", model.words)
+        for r, word in zip(recordings, words, strict=True):
+            said = self.speakers.setdefault(r.values["speaker"], [])
+            said += [(features.change_speed(r.signal, speed), word) for speed in speeds]
 
     def draw(self, random, number, longest):
         """So many strings of at most so many words: what the network reads, and their words."""
@@ -96,32 +79,19 @@ class Strings:
             chosen = random.integers(len(said), size=random.integers(1, longest + 1))
             signals, words = zip(*(said[i] for i in chosen), strict=True)
             gaps = random.uniform(0.02, 0.15, len(words) + 1)
-            strings.append((hear_string(signals, gaps), np.array(words)))
+            strings.append((read(data.join_signals(signals, gaps, RATE)), np.array(words)))
         return strings
 
 
-def read_strings(path, model):
+def strings_of(path, model):
     """Every string of a table: what the network reads, and its words."""
-    table = Path(path)
-    if table.is_dir():
-        tables = sorted(table.glob("digit_strings_*.csv"))
-        if len(tables) != 1:
-            raise ValueError(f"{path}: {len(tables)} tables digit_strings_*.csv, expected one")
-        table = tables[0]
-    folder, strings = data.AudioFolder(table.parent, RATE), []
-    for where, values in data.read_table(table, ("transcript", "files", "gaps_ms")):
-        words, files = values["transcript"].split(), values["files"].split()
-        gaps = [gap for gap in values["gaps_ms"].split() if gap.isdecimal()]
-        if not len(words) == len(files) == len(gaps) - 1:
-            raise ValueError(f"{where}: expected as many words as files, and a gap in ms more")
+    strings = []
+    for where, signal, values in data.read_strings(path, RATE):
+        words = values["transcript"].split()
         for word in words:
             if word not in model.words:
                 raise ValueError(f"{where}: the model has no word {word!r}")
-        try:
-            x = hear_string([folder[file] for file in files], [int(gap) / 1000 for gap in gaps])
-        except (ValueError, FileNotFoundError) as error:
-            raise type(error)(f"{where}: {error}") from error
-        strings.append((x, model.words.encode(words)))
+        strings.append((read(signal), model.words.encode(words)))
     return strings
 
 
@@ -136,28 +106,25 @@ def score(title, model, strings):
     model.eval()
     said = [text for x, lengths, *_ in batches_of(strings, 50) for text in model.write(x, lengths)]
     right = [" ".join(model.words.tokens[i] for i in words) for _, words in strings]
-    figure = metrics.word_error_rate(said, right)
+    figure = train.metrics.word_error_rate(said, right)
     print(f"{title}: word error rate {figure:.2%} of {len(right):,} strings", flush=True)
     return figure
 
 
 def make(options):
     """A model trained on strings of the recordings of --data, and saved."""
-    train, held_out = parts_of(options.data, ["digit", "speaker", "split"])
-    mean, deviation = features.column_statistics([hear_string([r.signal], [0, 0]) for r in train])
-    settings = {
-        "words": sorted({r.values["digit"] for r in train}),
-        "mean": mean.tolist(),
-        "deviation": deviation.tolist(),
-    }
-    settings |= {name: getattr(options, name) for name in ("hidden", "layers", "dropout")}
+    recordings, held_out = parts_of(options.data, ["digit", "speaker", "split"])
+    mean, deviation = features.column_statistics([read(r.signal) for r in recordings])
+    settings = train.settings_of(options, "hidden", "layers", "dropout")
+    settings |= {"mean": mean.tolist(), "deviation": deviation.tolist()}
+    settings |= {"words": sorted({r.values["digit"] for r in recordings})}
     model = Recogniser(**settings)
     if options.data:
-        held_out = read_strings(Path(options.data) / "digit_strings_val.csv", model)
+        judged = strings_of(Path(options.data) / "digit_strings_val.csv", model)
     else:
-        held_out = Strings(model, held_out).draw(np.random.default_rng(1), 60, options.longest)
-    print(f"strings of {len(train):,} recordings, validation on {len(held_out):,}", model, sep="\n")
-    strings = Strings(model, train, (0.9, 1.0, 1.1))
+        judged = Strings(model, held_out).draw(np.random.default_rng(1), 60, options.longest)
+    print(f"{len(recordings):,} recordings, validation on {len(judged):,} strings", model, sep="\n")
+    strings = Strings(model, recordings, (0.9, 1.0, 1.1))
 
     def batch(random, epoch):
         longest = min(1 + 2 * options.longest * epoch // options.epochs, options.longest)
@@ -168,11 +135,11 @@ def make(options):
         return ops.ctc_loss(model(x, lengths), words.T, lengths, sizes), None
 
     batches = data.GeneratedBatches(batch, options.batches, options.seed)
-    fit(model, loss, batches, lambda: score("validation", model, held_out), options,
-        weight_decay=0.01)  # fmt: skip
-    score("validation, best", model, held_out)
-    save_model(model_path(options), model, settings)
-    draw(Path(options.folder) / "string.png", model, held_out[0][0])
+    train.fit(model, loss, batches, lambda: score("validation", model, judged), options,
+              weight_decay=0.01)  # fmt: skip
+    score("validation, best", model, judged)
+    train.save_model(train.model_path(options), model, settings)
+    draw(Path(options.folder) / "string.png", model, judged[0][0])
     return model
 
 
@@ -198,25 +165,22 @@ def draw(path, model, x):
 
 
 def main():
-    parser = program_parser(__doc__, "runs/speech_recognition")
+    sizes = {"hidden": 96, "layers": 2, "dropout": 0.3, "batch": 32}
+    parser = train.program_parser(__doc__, "runs/speech_recognition", **sizes)
     add = parser.add_argument
-    add("--hidden", type=positive, default=96, help="width of h, each way (default: 96)")
-    add("--layers", type=positive, default=2, help="(default: 2)")
-    add("--dropout", type=probability, default=0.3, help="(default: 0.3)")
-    add("--longest", type=positive, help="words of a string (default: 7; made up, 3)")
-    add("--batch", type=positive, default=32, help="strings a batch (default: 32)")
-    add("--batches", type=positive, help="an epoch (default: 100; made up, 40)")
-    add("--hear", help="WAV file to listen to")
-    options = parse_options(parser)
-    options.epochs = options.epochs or (20 if options.data else 6)
+    add("--longest", type=train.positive, help="words of a string (default: 7; made up, 3)")
+    add("--batches", type=train.positive, help="of an epoch (default: 100; made up, 40)")
+    add("--hear", help="recording to listen to")
+    options = train.parse_options(parser)
+    options.epochs = options.epochs or (10 if options.data else 6)
     options.longest = options.longest or (7 if options.data else 3)
     options.batches = options.batches or (100 if options.data else 40)
-    model = load_model(options.load, Recogniser) if options.load else make(options)
+    model = train.load_model(options.load, Recogniser) if options.load else make(options)
     if options.hear:
-        draw(Path(options.folder) / "heard.png", model, hear_string([listen(options.hear)], [0, 0]))
+        draw(Path(options.folder) / "heard.png", model, read(listen(options.hear)))
     if options.evaluate:
-        score(options.evaluate, model, read_strings(options.evaluate, model))
+        score(options.evaluate, model, strings_of(options.evaluate, model))
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

@@ -18,20 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops
+from tinygrad_seq import data, nn, ops, train
 from tinygrad_seq.data import audio, features
-from tinygrad_seq.train import (
-    fit,
-    load_model,
-    metrics,
-    model_path,
-    parse_options,
-    positive,
-    probability,
-    program_parser,
-    run_program,
-    save_model,
-)
 
 RATE = 8000  # samples a second
 
@@ -111,13 +99,8 @@ def parts_of(folder, columns):
 
 def batches_of(model, recordings, size, speeds=(1.0,), shuffle=True):
     """Batches of spectra, lengths and digits, each recording at every speed."""
-    spectra, digits = [], []
-    for where, signal, values in recordings:
-        if values["digit"] not in model.digits:
-            raise ValueError(f"{where}: the model has no digit {values['digit']!r}")
-        for speed in speeds:
-            spectra.append(hear(features.change_speed(signal, speed)))
-            digits.append(model.digits.encode([values["digit"]])[0])
+    spectra = [hear(features.change_speed(r.signal, v)) for r in recordings for v in speeds]
+    digits = data.label_ids(recordings, "digit", model.digits).repeat(len(speeds))
     return data.PaddedBatches(spectra, size, targets=digits, shuffle=shuffle, bucket=8)
 
 
@@ -129,36 +112,32 @@ def score(title, model, batches):
             (model(x, lengths).to("numpy").numpy().argmax(axis=1), y) for x, lengths, y in batches
         ]
     said, right = map(np.concatenate, zip(*pairs, strict=True))
-    figure = metrics.accuracy(said, right)
+    figure = train.metrics.accuracy(said, right)
     print(f"{title}: {figure:.2%} of {len(right):,} recordings", flush=True)
     return figure
 
 
 def make(options):
     """A model trained on the recordings of --data, and saved."""
-    train, held_out = parts_of(options.data, ["digit", "split"])
-    mean, deviation = features.column_statistics([hear(r.signal) for r in train])
-    settings = {
-        "digits": sorted({r.values["digit"] for r in train}),
-        "mean": mean.tolist(),
-        "deviation": deviation.tolist(),
-    }
-    settings |= {name: getattr(options, name) for name in ("hidden", "layers", "dropout")}
+    recordings, held_out = parts_of(options.data, ["digit", "split"])
+    mean, deviation = features.column_statistics([hear(r.signal) for r in recordings])
+    settings = train.settings_of(options, "hidden", "layers", "dropout")
+    settings |= {"mean": mean.tolist(), "deviation": deviation.tolist()}
+    settings |= {"digits": sorted({r.values["digit"] for r in recordings})}
     model = DigitModel(**settings)
-    print(f"{len(train):,} recordings, validation on {len(held_out):,}", model, sep="\n")
-    shown = held_out[0].signal
-    batches = batches_of(model, train, options.batch, (0.9, 1.0, 1.1))
-    held_out = batches_of(model, held_out, 64, shuffle=False)
+    print(f"{len(recordings):,} recordings, validation on {len(held_out):,}", model, sep="\n")
+    batches = batches_of(model, recordings, options.batch, (0.9, 1.0, 1.1))
+    judged = batches_of(model, held_out, 64, shuffle=False)
 
     def loss(batch, _):
         x, lengths, y = batch
         return ops.cross_entropy(model(x, lengths), tg.tensor(y)), None
 
-    fit(model, loss, batches, lambda: -score("validation", model, held_out), options,
-        weight_decay=0.01)  # fmt: skip
-    score("validation, best", model, held_out)
-    save_model(model_path(options), model, settings)
-    draw(Path(options.folder) / "digit.png", model, shown)
+    train.fit(model, loss, batches, lambda: -score("validation", model, judged), options,
+              weight_decay=0.01)  # fmt: skip
+    score("validation, best", model, judged)
+    train.save_model(train.model_path(options), model, settings)
+    draw(Path(options.folder) / "digit.png", model, held_out[0].signal)
     return model
 
 
@@ -182,17 +161,13 @@ def draw(path, model, signal):
 
 
 def main():
-    parser = program_parser(__doc__, "runs/spoken_digits")
-    add = parser.add_argument
-    add("--hidden", type=positive, default=96, help="width of h, each way (default: 96)")
-    add("--layers", type=positive, default=2, help="(default: 2)")
-    add("--dropout", type=probability, default=0.3, help="(default: 0.3)")
-    add("--batch", type=positive, default=32, help="recordings a batch (default: 32)")
-    add("--hear", help="WAV file to listen to")
-    add("--split", help="evaluate only recordings of this split")
-    options = parse_options(parser)
+    sizes = {"hidden": 96, "layers": 2, "dropout": 0.3, "batch": 32}
+    parser = train.program_parser(__doc__, "runs/spoken_digits", **sizes)
+    parser.add_argument("--hear", help="recording to listen to")
+    parser.add_argument("--split", help="evaluate only recordings of this split")
+    options = train.parse_options(parser)
     options.epochs = options.epochs or (6 if options.data else 5)
-    model = load_model(options.load, DigitModel) if options.load else make(options)
+    model = train.load_model(options.load, DigitModel) if options.load else make(options)
     if options.hear:
         draw(Path(options.folder) / "heard.png", model, listen(options.hear))
     if options.evaluate:
@@ -205,4 +180,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run_program(main)
+    train.run_program(main)

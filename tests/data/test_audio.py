@@ -55,6 +55,9 @@ BAD_FILES = {
     "no samples": (wav([]), r"samples are \(0,\)"),
     "truncated": (wav([5] * 100)[:-50], "150 bytes of samples, its header says 200"),
     "lying header": (wav([5] * 100, stated=4000), "200 bytes of samples, its header says 4000"),
+    "shorter by its header": (wav([5] * 100, stated=80), "120 bytes that its header does not"),
+    "bits of a chunk": (wav([5] * 4) + b"LIS", "3 bytes that its header does not account for"),
+    "chunk too long": (wav([5] * 4) + b"LIST\x09\0\0\0abc", "3 bytes of 'LIST', its header says 9"),
     "NaN": (wav([0.0, np.nan], bits=32, kind=3), "sample 1 is nan"),
     "too loud": (wav([0.0, 3.0], bits=32, kind=3), "sample 1 is 3.0, expected -1 to 1"),
     "no audio": (b"what is this?", "no audio that can be read"),
@@ -68,6 +71,14 @@ def test_bad_files(write, name):
     content, match = BAD_FILES[name]
     with pytest.raises(ValueError, match=rf"a\.wav: .*({match})"):
         audio.read_audio(write(content), rate=RATE)
+
+
+def test_other_chunks_and_odd_lengths(write):
+    whole = wav([128, 0, 255], bits=8) + b"\0" + b"LIST\x03\0\0\0abc"
+    assert len(audio.read_audio(write(whole))[0]) == 3  # the last pad byte may be missing
+    before = wav([1, 2])
+    mixed = before[:12] + b"LIST\x02\0\0\0ab" + before[12:]
+    assert len(audio.read_audio(write(mixed))[0]) == 2
 
 
 def test_missing_file_and_library(write, tmp_path, monkeypatch):

@@ -118,3 +118,45 @@ def test_trials(tmp_path):
     table.write_text("file_a,file_b,same_speaker\na.wav,b.wav,yes\n")
     with pytest.raises(ValueError, match="line 2: same_speaker is 'yes', expected 0 or 1"):
         data.read_trials(table)
+
+
+# ---- strings of recordings, and what is said of each ---------------------------------------------
+
+
+def test_strings_are_joined_with_silence(folder):
+    (folder / "s.csv").write_text("transcript,files,gaps_ms\n3 0,a.wav b.wav,1 2 0\n0,b.wav,0 0\n")
+    both, one = data.read_strings(folder / "s.csv", RATE)
+    (folder / "s.csv").rename(folder / "strings_val.csv")
+    assert len(data.read_strings(folder, RATE)) == 2
+    wanted = np.concatenate([[0] * 8, [100] * 30, [0] * 16, [-200] * 40]) / 32768
+    np.testing.assert_array_equal(both.signal, wanted.astype(np.float32))
+    assert both.signal.dtype == np.float32
+    assert both.values["transcript"] == "3 0"
+    np.testing.assert_array_equal(one.signal, data.AudioFolder(folder, RATE)["b.wav"])
+    assert one.where == f"{folder / 's.csv'}, line 3"
+
+
+@pytest.mark.parametrize(
+    ("row", "match"),
+    [
+        ("3 0,a.wav,1 2 0", "2 words, 1 files and 3 gaps, expected as many"),
+        ("3 0,a.wav b.wav,1 2", "2 words, 2 files and 2 gaps, expected as many"),
+        ("3,a.wav,1 -2", "gaps_ms are 1 -2, expected whole numbers"),
+        ("3,none.wav,1 2", r"none\.wav: neither there"),
+        ("3,,1 2", "no files"),
+    ],
+)
+def test_bad_strings(folder, row, match):
+    (folder / "s.csv").write_text(f"transcript,files,gaps_ms\n3,a.wav,1 1\n{row}\n")
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"s\.csv, line 3: .*{match}"):
+        data.read_strings(folder / "s.csv", RATE)
+    with pytest.raises(FileNotFoundError, match=r"0 files \*strings\*\.csv, expected one"):
+        data.read_strings(folder, RATE)
+
+
+def test_labels_are_ids_or_named_with_their_line(folder):
+    found = data.read_recordings(folder, RATE)
+    vocabulary = data.Vocabulary(["0", "3"], specials=())
+    assert data.label_ids(found, "digit", vocabulary).tolist() == [1, 0]
+    with pytest.raises(ValueError, match=r"line 4: the model has no speaker 'bob'"):
+        data.label_ids(found, "speaker", data.Vocabulary(["ann"], specials=()))

@@ -56,21 +56,23 @@ def read_audio(path: str | os.PathLike[str], rate: int | None = None) -> tuple[S
 
 
 def _check_wav_length(name: str, kind: str) -> None:
-    """Nothing; raises ValueError for a WAV file shorter than the lengths its header states."""
+    """Nothing; raises ValueError for a WAV file longer or shorter than its header's lengths say."""
     if kind not in ("WAV", "WAVEX"):
         return
     size = os.path.getsize(name)
     with open(name, "rb") as file:
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            length = int.from_bytes(head[4:], "little")
-            start = file.tell()
-            if head[:4] == b"data":
-                if start + length > size:
-                    have = size - start
-                    raise ValueError(f"{name}: {have} bytes of samples, its header says {length}")
-                return
-            file.seek(start + length + length % 2)
+        start = file.seek(12)
+        while head := file.read(8):
+            title, length = head[:4], int.from_bytes(head[4:], "little")
+            if len(head) < 8 or not title.isascii() or not title.decode().isprintable():
+                raise ValueError(
+                    f"{name}: {size - start} bytes that its header does not account for"
+                )
+            have = size - start - 8
+            if length > have:
+                part = "samples" if title == b"data" else repr(title.decode())
+                raise ValueError(f"{name}: {have} bytes of {part}, its header says {length}")
+            start = file.seek(start + 8 + length + length % 2)
 
 
 def write_wav(path: str | os.PathLike[str], signal: Signal, rate: int) -> None:

@@ -6,11 +6,16 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from .audio import Signal, read_audio, resample
 from .text import read_text
+from .vocabulary import Vocabulary
 
 
 class Row(NamedTuple):
@@ -105,10 +110,8 @@ def read_recordings(
     rows = read_table(table, ("file", *columns))
     folder, recordings = AudioFolder(table.parent, rate), []
     for where, values in rows:
-        try:
+        with _named(where):
             recordings.append(Recording(where, folder[values["file"]], values))
-        except (ValueError, FileNotFoundError) as error:
-            raise type(error)(f"{where}: {error}") from error
     return recordings
 
 
@@ -142,17 +145,79 @@ def read_trials(path: str | os.PathLike[str]) -> list[Trial]:
     Raises ValueError with the file and line for what `read_table` refuses and for other answers,
     FileNotFoundError for a folder that has none or several.
     """
-    table = Path(path)
-    if table.is_dir():
-        tables = sorted(table.glob("verification_trials*.csv"))
-        if len(tables) != 1:
-            found = f"{len(tables)} files verification_trials*.csv"
-            raise FileNotFoundError(f"{table}: {found}, expected one")
-        (table,) = tables
-    trials = []
+    table, trials = _only_table(path, "verification_trials*.csv"), []
     for where, values in read_table(table, ("file_a", "file_b", "same_speaker")):
         answer = values["same_speaker"]
         if answer not in ("0", "1"):
             raise ValueError(f"{where}: same_speaker is {answer!r}, expected 0 or 1")
         trials.append(Trial(where, values["file_a"], values["file_b"], answer == "1"))
     return trials
+
+
+def read_strings(path: str | os.PathLike[str], rate: int) -> list[Recording]:
+    """Return recordings joined from others, with silence between, as a table says.
+
+    path: the table, or a folder with one table *strings*.csv; its columns are transcript, as many
+    words as there are files; files, names of recordings beside the table or in a folder below; and
+    gaps_ms, the silence before the first, between them and after the last; spaces between all
+    rate: samples a second of all signals; recordings of a higher rate are resampled
+    Raises ValueError or FileNotFoundError, naming the table and its line, as `read_recordings`
+    does, and for numbers of words, files and gaps that do not fit.
+    """
+    table = _only_table(path, "*strings*.csv")
+    rows = read_table(table, ("transcript", "files", "gaps_ms"))
+    folder, strings = AudioFolder(table.parent, rate), []
+    for where, values in rows:
+        words, files, gaps = (values[name].split() for name in ("transcript", "files", "gaps_ms"))
+        with _named(where):
+            if not len(words) == len(files) == len(gaps) - 1:
+                counts = f"{len(words)} words, {len(files)} files and {len(gaps)} gaps"
+                raise ValueError(f"{counts}, expected as many words as files, and a gap more")
+            if not all(gap.isdecimal() for gap in gaps):
+                raise ValueError(f"gaps_ms are {' '.join(gaps)}, expected whole numbers, 0 or more")
+            seconds = [int(gap) / 1000 for gap in gaps]
+            joined = join_signals([folder[name] for name in files], seconds, rate)
+            strings.append(Recording(where, joined, values))
+    return strings
+
+
+def join_signals(signals: Sequence[Signal], gaps: Sequence[float], rate: int) -> Signal:
+    """Return signals (N_i,) one after the other with silence between: (N,), float32.
+
+    gaps: of each silence its seconds: before each signal, and after the last
+    """
+    quiet = [np.zeros(round(rate * seconds), np.float32) for seconds in gaps]
+    parts = [part for pair in zip(quiet, [*signals, quiet[-1][:0]], strict=True) for part in pair]
+    return np.concatenate(parts)
+
+
+def label_ids(
+    recordings: Sequence[Recording], column: str, vocabulary: Vocabulary
+) -> npt.NDArray[np.int64]:
+    """Return the ids (N,) of what a column says of each recording.
+
+    Raises ValueError, naming the table and its line, for what the vocabulary does not have.
+    """
+    for where, _, values in recordings:
+        if values[column] not in vocabulary:
+            raise ValueError(f"{where}: the model has no {column} {values[column]!r}")
+    return vocabulary.encode([values[column] for _, _, values in recordings])
+
+
+def _only_table(path: str | os.PathLike[str], pattern: str) -> Path:
+    """Return a path, or of a folder the one file in it that matches. Raises FileNotFoundError."""
+    if not Path(path).is_dir():
+        return Path(path)
+    tables = sorted(Path(path).glob(pattern))
+    if len(tables) != 1:
+        raise FileNotFoundError(f"{path}: {len(tables)} files {pattern}, expected one")
+    return tables[0]
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Names the line of a table in errors of what it asks for."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(f"{where}: {error}") from error
