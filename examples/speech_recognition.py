@@ -145,23 +145,19 @@ def make(options):
 
 def draw(path, model, x):
     """A picture of a string: what the network reads, and what it says of every frame."""
-    from matplotlib.figure import Figure
-
-    lengths = np.array([len(x)])
+    lengths, end = np.array([len(x)]), len(x) * STACK * 0.01
     with tg.no_grad():
         p = ops.exp(model(x[:, None], lengths)).to("numpy").numpy()[:, 0]
     (text,) = model.write(x[:, None], lengths)
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    spectrum, said = figure.subplots(2)
-    end = len(x) * STACK * 0.01
-    spectrum.imshow(x.reshape(-1, 40).T, origin="lower", aspect="auto", extent=(0, end, 0, 40))
-    spectrum.set(ylabel="mel band", title=f"heard: {text}")
-    said.imshow(p.T, cmap="gray_r", vmin=0, vmax=1, aspect="auto", extent=(0, end, len(p[0]), 0))
-    said.set_yticks(np.arange(len(p[0])) + 0.5, ["blank", *model.words.tokens[1:]])
-    said.set(xlabel="seconds")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    print(f"heard {text}: {path}")
+    print(f"heard {text}")
+    options = {"aspect": "auto", "cmap": "gray_r"}
+    with train.picture(path, (9, 5), rows=2) as (spectrum, said):
+        frames, count = x.reshape(-1, 40), p.shape[1]
+        spectrum.imshow(frames.T, origin="lower", extent=(0, end, 0, 40), **options)
+        spectrum.set(ylabel="mel band", title=f"heard: {text}")
+        said.imshow(p.T, vmin=0, vmax=1, extent=(0, end, count, 0), **options)
+        said.set_yticks(np.arange(count) + 0.5, ["blank", *model.words.tokens[1:]])
+        said.set(xlabel="seconds")
 
 
 def main():

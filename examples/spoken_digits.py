@@ -143,21 +143,15 @@ def make(options):
 
 def draw(path, model, signal):
     """A picture of a recording: its wave, what the network hears, and what it makes of it."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    wave, spectrum, digits = figure.subplots(3)
-    seconds = len(signal) / RATE
-    wave.plot(np.arange(len(signal)) / RATE, audio.to_int16(signal), linewidth=0.5)
-    wave.set(xlim=(0, seconds), ylabel="16-bit sample", title="the wave")
-    spectrum.imshow(hear(signal).T, origin="lower", aspect="auto", extent=(0, seconds, 0, 40))
-    spectrum.set(xlabel="seconds", ylabel="mel band", title="log-mel spectrum")
-    p = model.probabilities(signal)
-    digits.bar(model.digits.tokens, p)
-    digits.set(ylim=(0, 1), ylabel="probability", title="the digit")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    print(f"heard {model.digits.tokens[p.argmax()]} (p = {p.max():.2f}): {path}")
+    p, seconds = model.probabilities(signal), len(signal) / RATE
+    print(f"heard {model.digits.tokens[p.argmax()]} (p = {p.max():.2f})")
+    with train.picture(path, (8, 6), rows=3) as (wave, spectrum, digits):
+        wave.plot(np.arange(len(signal)) / RATE, audio.to_int16(signal), linewidth=0.5)
+        wave.set(xlim=(0, seconds), ylabel="16-bit sample", title="the wave")
+        spectrum.imshow(hear(signal).T, origin="lower", aspect="auto", extent=(0, seconds, 0, 40))
+        spectrum.set(xlabel="seconds", ylabel="mel band", title="log-mel spectrum")
+        digits.bar(model.digits.tokens, p)
+        digits.set(ylim=(0, 1), ylabel="probability", title="the digit")
 
 
 def main():

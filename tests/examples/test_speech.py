@@ -65,7 +65,7 @@ def test_speech_recognition(folder):
     assert "new: word error rate" in again.splitlines()[-1]
     assert again.splitlines()[-1].endswith("% of 1 strings")
     heard = run("speech_recognition", folder, "--load", "m", "--hear", "new/4.wav")
-    assert re.match("heard [0-9 ]*: .*heard.png", heard)
+    assert re.match("heard [0-9 ]*\npicture: .*heard.png", heard)
     for bad, match in (
         ("4 5,4.wav,30 40", "line 3: 2 words, 1 files and 2 gaps, expected as many words as files"),
         ("4 x,4.wav 5.wav,30 40 50", "line 3: the model has no word 'x'"),

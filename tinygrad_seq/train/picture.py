@@ -16,9 +16,12 @@ from .metrics._arrays import pair
 
 @contextmanager
 def picture(
-    path: str | os.PathLike[str], size: tuple[float, float] = (6, 4), columns: int = 1
+    path: str | os.PathLike[str],
+    size: tuple[float, float] = (6, 4),
+    columns: int = 1,
+    rows: int = 1,
 ) -> Iterator[Any]:
-    """Yield matplotlib's axes to draw on, an array of them for several columns; then writes a PNG.
+    """Yield matplotlib's axes to draw on, an array of them for several; then writes a PNG.
 
     path: of the file, written whole or not at all, its folder made if need be, and printed
     size: inches
@@ -27,7 +30,7 @@ def picture(
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    yield figure.subplots(1, columns)
+    yield figure.subplots(rows, columns)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
