@@ -51,7 +51,12 @@ def assert_equal(got, expected):
     assert got[2] == pytest.approx(expected[2], rel=1e-6)
 
 
+both_ways = pytest.mark.parametrize("measured", [0, 3])
+"""Every target's loss is measured, or a quarter of them: the others take a shorter way."""
+
+
 @compiled
+@both_ways
 @pytest.mark.parametrize("width", [100, 37])
 @pytest.mark.parametrize(
     ("architecture", "scales"),
@@ -63,16 +68,18 @@ def assert_equal(got, expected):
         (CBOW, (False, False)),
     ],
 )
-def test_loop_is_its_definition(architecture, scales, width):
-    assert_equal(*both(ids_corpus(), width, architecture=architecture, scales=scales))
+def test_loop_is_its_definition(architecture, scales, width, measured):
+    settings = {"architecture": architecture, "scales": scales, "measured": measured}
+    assert_equal(*both(ids_corpus(), width, **settings))
 
 
 @compiled
-@pytest.mark.parametrize("negative", [2, 7, 20])
+@both_ways
+@pytest.mark.parametrize("negative", [2, 7, 8, 20])
 @pytest.mark.parametrize("architecture", [SKIPGRAM, PAIRS, CBOW])
-def test_any_number_of_negatives(negative, architecture):
-    corpus = ids_corpus((40, 100, 3))
-    assert_equal(*both(corpus, 20, negative=negative, architecture=architecture))
+def test_any_number_of_negatives(negative, architecture, measured):
+    settings = {"negative": negative, "architecture": architecture, "measured": measured}
+    assert_equal(*both(ids_corpus((40, 100, 3)), 20, **settings))
 
 
 @compiled
@@ -87,10 +94,11 @@ def test_any_window(window, shrink):
 @compiled
 @pytest.mark.parametrize("words", [1, 2, 4])
 @pytest.mark.parametrize("architecture", [SKIPGRAM, PAIRS, CBOW])
-@pytest.mark.parametrize("negative", [5, 20])
-def test_fewer_words_than_negatives(words, architecture, negative):
+@pytest.mark.parametrize(("negative", "measured"), [(5, 0), (5, 3), (20, 0)])
+def test_fewer_words_than_negatives(words, architecture, negative, measured):
     corpus = ids_corpus((30, 4), words=words, sample=0)
-    assert_equal(*both(corpus, 16, negative=negative, architecture=architecture))
+    settings = {"negative": negative, "architecture": architecture, "measured": measured}
+    assert_equal(*both(corpus, 16, **settings))
 
 
 @compiled
@@ -118,12 +126,13 @@ WIDTHS = """
 from corpora import ids_corpus
 from test_kernel import assert_equal, both
 from tinygrad_seq.machine.processor import PROCESSOR
-from tinygrad_seq.word2vec.definition import CBOW, SKIPGRAM
+from tinygrad_seq.word2vec.definition import CBOW, PAIRS, SKIPGRAM
 
 assert PROCESSOR == "{name}"
 corpus = ids_corpus((40, 100, 3))
-for architecture in (SKIPGRAM, CBOW):
-    assert_equal(*both(corpus, 37, negative={negative}, architecture=architecture))
+for architecture in (SKIPGRAM, PAIRS, CBOW):
+    settings = {{"negative": {negative}, "architecture": architecture, "measured": 3}}
+    assert_equal(*both(corpus, 37, **settings))
 """
 
 

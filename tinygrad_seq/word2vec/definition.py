@@ -18,7 +18,7 @@ Sampler: TypeAlias = tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]
 SKIPGRAM, PAIRS, CBOW = 0, 1, 2
 """Skip-gram with negatives shared by a target's contexts; with its own for each; CBOW."""
 
-ALL_BITS = 2**64 - 1
+ALL_BITS, ALL_LOW = 2**64 - 1, 2**32 - 1
 STEP, OTHER = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
 TRIES = 16
 """Draws for one negative before it is given up: the vocabulary may be too small for it."""
@@ -62,19 +62,22 @@ def alias_table(weights: Array) -> Sampler:
     """Return (chance, alias), (V,) each, from which one random number draws as the weights are.
 
     Slot i of V equally probable ones gives i with probability chance[i] / 2**32, else alias[i].
-    Source: Vose 1991.
+    Words with less than a slot's share are filled up by those with more, one after the other; one
+    that gave more than it had to spare is filled up by the next.
+    Source: Walker 1977; in one sweep, Hübschle-Schneider & Sanders 2019.
     """
-    share = (weights / weights.sum() * len(weights)).tolist()
-    chance, alias = [2**32 - 1] * len(share), list(range(len(share)))
-    small = [i for i, p in enumerate(share) if p < 1]
-    large = [i for i, p in enumerate(share) if p >= 1]
-    while small and large:
-        low, high = small.pop(), large[-1]
-        chance[low], alias[low] = min(int(share[low] * 2**32), 2**32 - 1), high
-        share[high] -= 1 - share[low]
-        if share[high] < 1:
-            small.append(large.pop())
-    return np.array(chance, np.uint32), np.array(alias, np.int32)
+    share = weights / weights.sum() * len(weights)
+    small, large = np.flatnonzero(share < 1), np.flatnonzero(share >= 1)
+    taken = np.concatenate([[0.0], np.cumsum(1 - share[small])])
+    given, last = np.cumsum(share[large] - 1), len(large) - 1
+    alias = np.arange(len(share), dtype=np.int32)
+    alias[small] = large[np.minimum(np.searchsorted(given, taken[:-1]), last)]
+    alias[large[:-1]] = large[1:]
+    after = np.searchsorted(taken, given, side="right")  # the first to take more than there was
+    short = after < len(taken)
+    share[large] = np.where(short, 1 + given - taken[np.minimum(after, len(small))], 1.0)
+    share[large[last]] = 1.0  # but for rounding
+    return np.clip(share * 2.0**32, 0, ALL_LOW).astype(np.uint32), alias
 
 
 def negatives(counter: int, word: int, count: int, sampler: Sampler) -> tuple[int, list[int]]:

@@ -73,8 +73,15 @@ class Epoch:
             self.measured, self.architecture, self.scales,
         )  # fmt: skip
         with np.errstate(all="ignore"):  # what is not finite is an error once the epoch ends
-            loss, pairs = _trainer(self.negative)(self.corpus, *arguments)
+            loss, pairs = self.trainer(*arguments)
         shard.loss, shard.pairs, shard.done = shard.loss + loss, shard.pairs + pairs, until
+
+    @functools.cached_property
+    def trainer(self) -> Callable[..., tuple[float, int]]:
+        """`definition.train` of this corpus, or its kernel where there can be one."""
+        if not runtime.available():
+            return functools.partial(definition.train, self.negative, self.corpus)
+        return _kernel(self.negative, self.corpus)
 
     def merge_scales(self, words: int, replicas: int) -> list[Array]:
         """Return for input and output rows what `definition.merge` takes, merged every `words`."""
@@ -87,25 +94,24 @@ class Epoch:
 @functools.cache
 def _compiled(negative: int) -> Any:
     """The hot loop for so many negatives, compiled now or found on disk."""
-    from .kernels import TEXT
+    from . import kernels, steps, walk
 
     source = pathlib.Path(__file__).with_name("loop.py").read_text(encoding="utf-8")
     chosen = source.replace("NEGATIVE = 5\n", f"NEGATIVE = {negative}\n", 1)
-    return runtime.load(f"{chosen}\n# kernels.py: {hashlib.sha256(TEXT).hexdigest()}\n")
+    parts = hashlib.sha256(kernels.TEXT + steps.TEXT + walk.TEXT).hexdigest()
+    return runtime.load(f"{chosen}\n# with {parts}\n")
 
 
-def _trainer(negative: int) -> Callable[..., tuple[float, int]]:
-    """Return `definition.train` for so many negatives, or its kernel where there can be one."""
-    if not runtime.available():
-        return functools.partial(definition.train, negative)
-    loop = _compiled(negative)
+def _kernel(negative: int, corpus: Corpus) -> Callable[..., tuple[float, int]]:
+    """Return the kernel of `definition.train` for so many negatives and this corpus."""
+    loop, longest = _compiled(negative), int(np.diff(corpus.starts).max())
 
     def train(
-        corpus: Corpus, inputs: Array, outputs: Array, first: int, last: int,
+        inputs: Array, outputs: Array, first: int, last: int,
         rate: tuple[float, float, int], window: int, shrink: bool, seed: int, measured: int,
         architecture: int, scales: tuple[bool, bool],
     ) -> tuple[float, int]:  # fmt: skip
-        span = min(window, int(np.diff(corpus.starts).max()))
+        span = min(window, longest)
         scratch = _scratch(span, loop.WIDTH, inputs.shape[1], architecture == PAIRS)
         sentence = int(np.searchsorted(corpus.starts, first, side="right")) - 1
         loss, pairs = loop.train(
@@ -179,7 +185,8 @@ class Rows:
 
     def __init__(self, initial: Array) -> None:
         self.width = initial.shape[1]
-        self.inputs, self.outputs = self._padded(initial), self._padded(np.zeros_like(initial))
+        self.inputs = self._padded(initial)
+        self.outputs = aligned_zeros(self.inputs.shape)
 
     def _padded(self, rows: Array) -> Array:
         padded = aligned_zeros((len(rows), -(-self.width // LINE) * LINE))
@@ -244,7 +251,7 @@ def run_shared(
         while shard.done < shard.last and not stopped:
             epoch.train(inputs, outputs, shard, piece)
 
-    _trainer(epoch.negative)  # compiled before there are threads
+    _ = epoch.trainer  # compiled before there are threads
     piece = PIECE if runtime.available() else PIECE // 50
     with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(work, shard) for shard in shards}
@@ -273,7 +280,7 @@ def run_replicas(
     longest = max(shard.last - shard.first for shard in shards)
     words = max(1, min(-(-longest // MERGES), WORDS_APART))
     scales = epoch.merge_scales(words, len(shards))
-    _trainer(epoch.negative)
+    _ = epoch.trainer
     with ThreadPoolExecutor(workers) as pool:
         while any(shard.done < shard.last for shard in shards):
             if progress():

@@ -185,56 +185,15 @@ def _update_wide(rows: int) -> Callable[..., None]:
     return write
 
 
-def average() -> Any:
-    """Return an intrinsic (contexts, count, end, scale, h): h = scale · Σ_i context i."""
-
-    def write(r: Rows, table: Value, count: Value, end: Value, scale: Value, h: Value) -> None:
-        b, scales = r.builder, r.vectors.splat(scale)
-        place = cgutils.alloca_once(b, r.vectors.type)
-        with r.along(end) as (offset, _):
-            b.store(r.vectors.constant(0), place)
-            with cgutils.for_range(b, count, intp=I64) as loop:
-                b.store(r.add(b.load(place), r.load(r.word(table, loop.index), offset)), place)
-            r.store(b.fmul(b.load(place), scales), h, offset)
-
-    return kernel("iiifi", write)
-
-
-def update_average(rows: int) -> Any:
-    """Return an intrinsic (contexts, count, outputs, end, errors, h, scale) of one CBOW step.
-
-    context i += scale · Σ_j error[j] · output j,   output j += error[j] · h
-    """
-
-    def write(
-        r: Rows, table: Value, count: Value, outputs: Value, end: Value, e: Value, h: Value,
-        scale: Value,
-    ) -> None:  # fmt: skip
-        b, scales = r.builder, r.vectors.splat(scale)
-        with r.along(end) as (offset, _):
-            gradient = cgutils.alloca_once_value(b, r.vectors.constant(0))
-            b.store(r.vectors.constant(0), gradient)
-            mean = r.load(h, offset)
-            with cgutils.for_range(b, r.number(rows), intp=I64) as loop:
-                row = r.word(outputs, loop.index)
-                error = r.number_at(e, loop.index)
-                output = r.load(row, offset)
-                b.store(r.vectors.fma(error, output, b.load(gradient)), gradient)
-                r.store(r.vectors.fma(error, mean, output), row, offset)
-            change = b.fmul(b.load(gradient), scales)
-            with cgutils.for_range(b, count, intp=I64) as loop:
-                row = r.word(table, loop.index)
-                r.store(r.add(r.load(row, offset), change), row, offset)
-
-    return kernel("iiiiiif", write)
-
-
 def prefetch() -> Any:
-    """Return an intrinsic (row, end) that asks for a row to be read and written soon."""
+    """Return an intrinsic (row, end) that asks for a row to be read and written soon.
+
+    To be written: another thread's processor then gives it up at once, not at the first store.
+    """
 
     def write(r: Rows, row: Value, end: Value) -> None:
         lines = cgutils.for_range_slice(r.builder, r.number(0), end, r.number(LINE), I64)
         with lines as (offset, _):
-            r.vectors.prefetch(r.builder.add(row, offset), r.number(0))
+            r.vectors.prefetch(r.builder.add(row, offset), r.number(0), to_write=True)
 
     return kernel("ii", write)

@@ -8,7 +8,21 @@ import numpy as np
 from numba import njit
 
 from tinygrad_seq.machine.addresses import put_f4, word
-from tinygrad_seq.word2vec import kernels
+from tinygrad_seq.word2vec import kernels, steps
+from tinygrad_seq.word2vec.walk import (
+    HALF,
+    LOW,
+    OTHER,
+    STEP,
+    U,
+    addresses,
+    at,
+    before,
+    draw,
+    fill,
+    gather,
+    mix,
+)
 
 NEGATIVE = 5
 ROWS = NEGATIVE + 1
@@ -19,37 +33,13 @@ GROUP = kernels.together(min(ROWS, TILE))
 
 logits_1, logits_2, logits_4 = (kernels.logits(min(ROWS, TILE), n) for n in (1, 2, 4))
 errors, loss, update = kernels.errors(ROWS), kernels.loss(ROWS), kernels.update(ROWS)
-average, update_average = kernels.average(), kernels.update_average(ROWS)
+step, step_average = steps.step(min(ROWS, TILE)), steps.step_average(min(ROWS, TILE))
+average, update_average = steps.average(), steps.update_average(ROWS)
 prefetch = kernels.prefetch()
 
-
-U = np.uint64
-STEP, OTHER = U(0x9E3779B97F4A7C15), U(0xD1B54A32D192ED03)
-LOW = U(0xFFFFFFFF)
-HALF = U(32)
 SKIPGRAM, PAIRS, CBOW = 0, 1, 2
+AHEAD = 2  # pairs with negatives of their own whose rows are asked for before their turn
 LOG_2 = np.log(2.0)
-
-
-@njit
-def mix(x):
-    """64 bits that look random."""
-    x = (x ^ (x >> U(30))) * U(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> U(27))) * U(0x94D049BB133111EB)
-    return x ^ (x >> U(31))
-
-
-@njit
-def at(seed, position):
-    """The random number of a position."""
-    return mix(seed + U(position) * STEP)
-
-
-@njit
-def draw(x, words, chance, alias):
-    """The word that the random number x draws."""
-    i = ((x >> HALF) * words) >> HALF
-    return np.int64(i) if (x & LOW) < chance[i] else np.int64(alias[i])
 
 
 @njit
@@ -127,45 +117,13 @@ def cbow(contexts, count, outputs, end, x, alpha, measure, missing, spare, mean,
     one, h = np.int64(1), spare + end
     inverse = np.float32(1.0) / np.float32(count)
     average(contexts, count, end, inverse if scales[0] else np.float32(1.0), h)
-    value = all_errors(mean, one, outputs, end, x, alpha, measure, missing, spare)
     scale = inverse if scales[1] else np.float32(1.0)
+    if ROWS <= TILE and missing == 0 and not measure:
+        step_average(contexts, count, outputs, end, h, alpha, scale)
+        return 0.0
+    value = all_errors(mean, one, outputs, end, x, alpha, measure, missing, spare)
     update_average(contexts, count, outputs, end, x, h, scale)
     return value
-
-
-@njit
-def fill(ids, keep, seed, start, stop, more, positions, n):
-    """Words up to `stop`, then `more` of them up to the buffer's end: where to go on, how many."""
-    p = start
-    while p < stop and more > 0 and n < len(positions):
-        if (at(seed, p) >> HALF) < keep[ids[p]]:
-            positions[n] = p
-            n += 1
-            more -= 1
-        p += 1
-    return p, n
-
-
-@njit
-def addresses(ids, base, end, first, n, positions, rows):
-    """Nothing; afterwards rows holds the input rows of the words first to n in the buffer."""
-    for i in range(first, n):
-        rows[i] = base[0] + np.int64(ids[positions[i]]) * end
-
-
-@njit
-def before(ids, keep, seed, start, stop, window, positions):
-    """How many of the `window` kept words in front of `stop` there are, in order in positions."""
-    n = 0
-    p = stop - 1
-    while p >= start and n < window:
-        if (at(seed, p) >> HALF) < keep[ids[p]]:
-            positions[n] = p
-            n += 1
-        p -= 1
-    for i in range(n // 2):
-        positions[i], positions[n - 1 - i] = positions[n - 1 - i], positions[i]
-    return n
 
 
 @njit(nogil=True, cache=True)
@@ -223,24 +181,12 @@ def ask_for(targets, t, end):
 
 
 @njit
-def gather(t, reach, n, rows, context):
-    """How many contexts the target t has; afterwards context holds their rows."""
-    count = 0
-    for i in range(max(0, t - reach), t):
-        context[count] = rows[i]
-        count += 1
-    for i in range(t + 1, min(n, t + reach + 1)):
-        context[count] = rows[i]
-        count += 1
-    return count
-
-
-@njit
 def draw_pairs(counter, own, count, sampler, base, end, targets, missing, spare):
-    """Nothing; draws the negatives of `count` pairs of one target, and asks for their rows."""
+    """Nothing; draws the negatives of `count` pairs of one target, and asks for the first rows."""
     for i in range(count):
         counter, missing[i] = negatives(counter, targets, i, own, base[1], end, sampler, spare)
-        ask_for(targets, i, end)
+        if i < AHEAD:
+            ask_for(targets, i, end)
 
 
 @njit
@@ -282,7 +228,12 @@ def train_buffer(
             own = base[1] + np.int64(ids[positions[t]]) * end
             draw_pairs(counter, own, count, sampler, base, end, targets, missing, spare)
             for i in range(count):
+                if i + AHEAD < count:
+                    ask_for(targets, i + AHEAD, end)
                 here, lost = outputs + i * (8 * WIDTH), missing[i]
+                if ROWS <= TILE and lost == 0 and not measure:
+                    step(context[i], here, end, alpha)
+                    continue
                 one_context = contexts + 8 * i
                 part += skipgram(one_context, one, here, end, x, alpha, measure, lost, spare)
         else:
