@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import fields
@@ -10,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..serialize import PathLike, load_checkpoint, save_checkpoint
+from ..serialize import PathLike
 from ..train.interrupt import PutOffInterrupt
-from . import definition
+from . import definition, saving
 from .corpus import EncodedCorpus, encode, encode_with, new_words
 from .definition import ALL_BITS, STEP, Array, mix
 from .epoch import Epoch, Rows, Shard
 from .settings import Settings
 from .vectors import WordVectors
 
-FORMAT = "tinygrad_seq.word2vec"
 MEASURE_ALL = 200_000
 """Words of a corpus up to which every target's loss is measured; of a longer one, every 32nd's."""
 
@@ -151,8 +149,9 @@ class Word2Vec(Settings):
         known = 0 if self._model is None else len(self.words)
         generator = np.random.Generator(np.random.PCG64([self.seed or 0, known]))
         drawn = generator.random((words, self.vector_size), dtype=np.float32)
-        initial: Array = (drawn - np.float32(0.5)) / np.float32(self.vector_size)
-        return initial
+        drawn -= np.float32(0.5)
+        drawn /= np.float32(self.vector_size)
+        return drawn
 
     def _resumed(self, corpus: Any) -> EncodedCorpus:
         self._check_fitted("fit with resume")
@@ -262,19 +261,13 @@ class Word2Vec(Settings):
         self._check_fitted("save")
         if not isinstance(self.objective, str):
             raise TypeError("Word2Vec.save: the objective is a function, which no file can hold")
-        text = [word.encode() for word in self.words]
-        tree = {
-            "format": FORMAT,
-            "settings": self._settings(),
-            "words": np.frombuffer(b"".join(text), np.uint8),
-            "word_lengths": np.array([len(word) for word in text], np.int64),
-            "counts": self.counts,
+        progress = {
             "epoch": self.epoch,
             "loss_history": self.loss_history,
             "shards": [list(vars(shard).values()) for shard in self._shards],
-            "model": self._model.state_dict(),
         }
-        save_checkpoint(path, tree)
+        model = self._model.state_dict()
+        saving.write(path, self._settings(), self.words, self.counts, progress, model)
 
     @classmethod
     def load(cls, path: PathLike) -> Word2Vec:
@@ -282,27 +275,14 @@ class Word2Vec(Settings):
 
         Raises FileNotFoundError, and ValueError for a file that is damaged or of something else.
         """
-        tree = load_checkpoint(path)
-        try:
-            if not isinstance(tree, dict) or tree.get("format") != FORMAT:
-                raise ValueError("it holds no Word2Vec")
-            return cls._from_tree(tree)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise ValueError(f"{path}: not a saved Word2Vec: {error}") from error
+        return saving.read(path, cls._from_tree)
 
     @classmethod
     def _from_tree(cls, tree: dict[str, Any]) -> Word2Vec:
         model = cls(**tree["settings"])
-        ends = np.concatenate([[0], np.cumsum(tree["word_lengths"])]).tolist()
-        text = tree["words"].tobytes()
-        if ends[-1] != len(text):
-            raise ValueError(f"its words are {len(text)} bytes long, expected {ends[-1]}")
-        model.words = [text[a:b].decode() for a, b in itertools.pairwise(ends)]
-        model.counts = tree["counts"].astype(np.int64)
+        model.words, model.counts = tree["words"], tree["counts"]
         model.epoch, model.loss_history = int(tree["epoch"]), list(tree["loss_history"])
         model._shards = [Shard(*values) for values in tree["shards"]]
-        if len(model.counts) != len(model.words):
-            raise ValueError(f"{len(model.words)} words have {len(model.counts)} counts")
         initial = np.zeros((len(model.words), model.vector_size), np.float32)
         model._model = model._new_model(initial)
         model._model.load_state_dict(tree["model"])
