@@ -41,7 +41,7 @@ def tagger(folder):
     sizes = {"embedding": 100, "hidden": 128, "dropout": 0.0}
     known = sorted({word.lower() for word in words})
     model = example.Tagger(known, sorted(set("".join(words))), sorted(tags), False, **sizes)
-    batches, lexicon = example.batches_of(model, sentences, folder, 16, bucket=16)
+    batches, lexicon = example.batches_of(model, sentences, 16)
 
     def loss(batch):
         words, lengths, tags = batch

@@ -16,8 +16,6 @@ an entity counts if its span and its type are exactly right.
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 
 import tinygrad_seq as tg
@@ -58,14 +56,18 @@ class Tagger(nn.Module):
             return self.crf(scores, np.maximum(tags, 0), lengths, "sum") / float(lengths.sum())
         return ops.cross_entropy(scores.reshape(-1, len(self.tags)), tg.tensor(tags.reshape(-1)))
 
-    def found(self, scores, lengths):
-        """The tags of every sentence, as words."""
-        if self.crf:
-            numbers = self.crf.viterbi(scores, lengths)[0]
-        else:
-            best = scores.to("numpy").numpy().argmax(axis=-1)
-            numbers = [best[:n, b] for b, n in enumerate(lengths)]
-        return [[self.tags.tokens[i] for i in sentence] for sentence in numbers]
+    def tag(self, sentences):
+        """The tags of sentences, each a list of words."""
+        lexicon, found = Lexicon(self, sentences), []
+        with tg.no_grad():
+            for words, lengths in data.PaddedBatches(lexicon.sentences, 64, shuffle=False):
+                scores = self(words, lengths, lexicon)
+                if self.crf:
+                    found += self.crf.viterbi(scores, lengths)[0]
+                else:
+                    best = scores.to("numpy").numpy().argmax(axis=-1)
+                    found += [best[:length, b] for b, length in enumerate(lengths)]
+        return [[self.tags.tokens[i] for i in sentence] for sentence in found]
 
 
 class Lexicon:
@@ -80,39 +82,23 @@ class Lexicon:
         self.sentences = [np.array([self.number[w] for w in words]) for words in sentences]
 
 
-def made_up_sentences(number=1500):
-    """Sentences in which many words are a noun after "the" and a verb after "they"."""
-    choose, sentences = random.Random(0).choice, []
-    verbs = ["walk", "talk", "run", "play", "fight", "dream", "work", "cook"]
-    nouns = [*verbs, "cat", "dog", "tree", "river"]
-    for _ in range(number):
-        text = choose(["they/PRON", f"the/DET {choose(nouns)}/NOUN"]) + choose(["", " can/AUX"])
-        text += f" {choose(verbs)}/VERB the/DET {choose(nouns)}/NOUN ./PUNCT"
-        words, tags = zip(*(token.split("/") for token in text.split()), strict=True)
-        sentences.append(data.Tagged(list(words), list(tags), 1))
-    return sentences
-
-
-def batches_of(model, sentences, source, size, **order):
+def batches_of(model, sentences, size):
     """Batches of words, lengths and tags, and the lexicon that the words are numbers of."""
-    for _, tags, line in sentences:
-        for number, tag in enumerate(tags, start=line):
-            if tag not in model.tags:
-                raise ValueError(f"{source}, line {number}: the model has no tag {tag!r}")
     lexicon = Lexicon(model, [sentence.words for sentence in sentences])
     tags = [model.tags.encode(sentence.tags) for sentence in sentences]
-    return data.PaddedBatches(lexicon.sentences, size, targets=tags, **order), lexicon
+    return data.PaddedBatches(lexicon.sentences, size, targets=tags, bucket=16), lexicon
 
 
 def score(title, model, sentences):
     """Share of words tagged right and, of entities, F1: the figure to raise."""
     model.eval()
+    for _, tags, line in sentences:
+        for number, tag in enumerate(tags, start=line):
+            if tag not in model.tags:
+                raise ValueError(f"{title}, line {number}: the model has no tag {tag!r}")
     sentences = sorted(sentences, key=lambda sentence: len(sentence.words))
-    batches, lexicon = batches_of(model, sentences, title, 64, shuffle=False)
-    said, right = [], [sentence.tags for sentence in sentences]
-    with tg.no_grad():
-        for words, lengths, _ in batches:
-            said += model.found(model(words, lengths, lexicon), lengths)
+    right = [sentence.tags for sentence in sentences]
+    said = model.tag([sentence.words for sentence in sentences])
     figure = np.mean(np.concatenate(said) == np.concatenate(right))
     text = f"{title}: {figure:.2%} of {sum(map(len, right)):,} words right"
     if any(tag.startswith("B-") for tag in model.tags):
@@ -124,7 +110,7 @@ def score(title, model, sentences):
 
 def make(options):
     """A model trained on the sentences of --data, and saved."""
-    made = made_up_sentences()
+    made = data.synthetic.tagged_sentences(np.random.default_rng(0), 1500)
     sentences, dev, files = made[300:], made[:300], ["train", "dev"]
     if options.data:
         files = [data.part_of(options.data, f"{part}.tsv") for part in files]
@@ -139,8 +125,8 @@ def make(options):
     settings |= train.settings_of(options, "crf", "embedding", "hidden", "dropout")
     model = Tagger(**settings)
     print(f"{len(sentences):,} sentences, validation on {len(dev):,}", model, sep="\n")
-    batches, lexicon = batches_of(model, sentences, files[0], options.batch, bucket=16)
-    batches_of(model, dev, files[1], 1)  # what is wrong with them is said now, not after training
+    batches, lexicon = batches_of(model, sentences, options.batch)
+    score(f"{files[1]}, before training", model, dev)
 
     def loss(batch, _):
         words, lengths, tags = batch
@@ -166,9 +152,7 @@ def main():
     model = train.load_model(options.load, Tagger) if options.load else make(options)
     if options.say:
         words = options.say.split()
-        lexicon, lengths = Lexicon(model, [words]), np.array([len(words)])
-        scores = model(lexicon.sentences[0][:, None], lengths, lexicon).detach()
-        print(*map("/".join, zip(words, model.found(scores, lengths)[0], strict=True)))
+        print(*map("/".join, zip(words, model.tag([words])[0], strict=True)))
     if options.evaluate:
         score(options.evaluate, model, data.read_tagged(options.evaluate, options.longest))
 

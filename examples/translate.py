@@ -17,8 +17,6 @@ one reference; that of beam search beside it.
 from __future__ import annotations
 
 import functools
-import itertools
-import random
 from pathlib import Path
 
 import numpy as np
@@ -58,20 +56,6 @@ class Translator(nn.Module):
             self.model, ids, sos=vocabulary.sos, eos=vocabulary.eos, beam=beam, max_length=40
         )
         return [data.join_words(vocabulary.decode(tokens)) for tokens in written]
-
-
-def made_up_pairs():
-    """Numbers in English and in German, which says the ones before the tens."""
-    ones = {"one": "ein", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf"}
-    ones |= {"six": "sechs", "seven": "sieben", "eight": "acht", "nine": "neun"}
-    tens = {"twenty": "zwanzig", "thirty": "dreißig", "forty": "vierzig", "fifty": "fünfzig"}
-    tens |= {"sixty": "sechzig", "seventy": "siebzig", "eighty": "achtzig", "ninety": "neunzig"}
-    triples = list(itertools.product(ones, tens, ones))
-    random.Random(0).shuffle(triples)
-    return [
-        (f"{a} hundred and {b} {c}", f"{ones[a]} hundert {ones[c]} und {tens[b]}")
-        for a, b, c in triples
-    ]
 
 
 def batches_of(model, pairs, size):
@@ -152,7 +136,7 @@ def main():
     if options.load:
         model = train.load_model(options.load, Translator)
     else:
-        made = made_up_pairs()
+        made = data.synthetic.number_pairs(np.random.default_rng(0))
         pairs, held_out = made[100:], made[:100]
         if options.data:
             files = [data.part_of(options.data, f"{part}.tsv") for part in ("train", "val")]

@@ -65,3 +65,25 @@ def test_sizes_that_make_no_task(random):
             make(random, T, 4)
         with pytest.raises(ValueError, match=f"{make.__name__}: number is 0"):
             make(random, 20, 0)
+
+
+def test_tagged_sentences(random):
+    sentences = synthetic.tagged_sentences(random, 400)
+    before = {"NOUN": {"the"}, "VERB": {"can", "they"}}
+    tags = {}
+    for words, found, _ in sentences:
+        assert words[-1] == "."
+        for i, (word, tag) in enumerate(zip(words, found, strict=True)):
+            tags.setdefault(word, []).append(tag)
+            assert tag != "NOUN" or words[i - 1] in before["NOUN"]
+            assert tag != "VERB" or words[i - 1] in before["VERB"] or found[i - 1] == "NOUN"
+    assert set(tags["walk"]) == {"NOUN", "VERB"}
+    commonest = sum(max(map(t.count, set(t))) for t in tags.values())
+    assert commonest / sum(map(len, tags.values())) == pytest.approx(0.84, abs=0.02)
+
+
+def test_number_pairs(random):
+    pairs = synthetic.number_pairs(random)
+    assert len(set(pairs)) == len(pairs) == 648
+    assert ("two hundred and forty six", "zwei hundert sechs und vierzig") in pairs
+    assert pairs != synthetic.number_pairs(random)
