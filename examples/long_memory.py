@@ -12,7 +12,8 @@ copy    ten of eight symbols, T blanks, a sign: then the ten again. Figure: nats
 order   X or Y stands at two places among T distractors; which came, in which order? Figure: share
         of wrong answers; 0.75 by guessing.
 Beside the chosen cell a plain RNN is trained: the lecture's vanishing gradient. The picture shows
-|dL/dx_t|, of the loss at the last step, against t, for RNN, GRU and LSTM before training.
+|dL/dx_t|, L the square of what is said last, against t: of RNN, GRU and LSTM before training, when
+all forget, and of those that are trained.
 Source: Hochreiter & Schmidhuber 1997 (adding, order); Arjovsky, Shah & Bengio 2016 (copy).
 """
 
@@ -92,22 +93,23 @@ def make(cell, options, held_out):
     return model
 
 
-def gradient_norms(cell, options, x):
-    """|dL/dx_t| for every t, of the last step's loss, of a model that has learnt nothing yet."""
+def gradient_norms(model, x):
+    """|dL/dx_t| for every t, where L is the square of what is said last."""
     x = tg.tensor(x, requires_grad=True)
-    said = Rememberer(options.task, cell, options.hidden)(x)[-1]
+    said = model(x)[-1]
     (gradient,) = tg.grad((said * said).sum(), [x])
-    return np.sqrt((gradient.to("numpy").numpy() ** 2).sum(axis=(1, 2)))
+    rows = gradient.to("numpy").numpy().reshape(len(x), -1)
+    return np.linalg.norm(rows.astype(float), axis=1)  # in float32 the squares would be 0
 
 
-def draw(options, x):
-    """A picture of the gradient's norm against time, for every cell."""
-    with train.picture(Path(options.folder) / "gradients.png") as axes:
-        for cell in LAYERS:
-            axes.semilogy(gradient_norms(cell, options, x), label=cell)
-        axes.set_xlabel("t")
-        axes.set_ylabel("|dL/dx_t|")
-        axes.legend(loc="lower right")
+def draw(path, x, **panels):
+    """A picture of the gradient's norm against time; panels: models by title and name."""
+    with train.picture(path, (9, 4), columns=len(panels)) as columns:
+        for axes, (title, models) in zip(columns, panels.items(), strict=True):
+            for name, model in models.items():
+                axes.semilogy(gradient_norms(model, x), label=name)
+            axes.set(title=title, xlabel="t", ylabel="|dL/dx_t|")
+            axes.legend(loc="lower right")
 
 
 def main():
@@ -126,10 +128,10 @@ def main():
     if options.load:
         model = train.load_model(options.load, Rememberer)
     else:
-        draw(options, x)
-        model = make(options.cell, options, (x, y))
-        if options.cell != "rnn":
-            make("rnn", options, (x, y))
+        fresh = {cell: Rememberer(options.task, cell, options.hidden) for cell in LAYERS}
+        trained = {cell: make(cell, options, (x, y)) for cell in sorted({options.cell, "rnn"})}
+        model = trained[options.cell]
+        draw(Path(options.folder) / "gradients.png", x, untrained=fresh, trained=trained)
         print(f"by guessing: {by_guessing(options.task, options.length):.4f}")
     if options.evaluate:
         with np.load(options.evaluate, allow_pickle=False) as file:
