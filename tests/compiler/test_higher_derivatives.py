@@ -14,8 +14,10 @@ pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is comp
 T, B, D, H = 4, 3, 3, 5
 LAYERS = {
     "rnn": lambda: nn.RNN(D, H, dtype=np.float64, generator=tg.Generator(0)),
+    "rnn_relu": lambda: nn.RNN(D, H, nonlinearity="relu", dtype="f8", generator=tg.Generator(3)),
     "gru": lambda: nn.GRU(D, H, dtype=np.float64, generator=tg.Generator(1)),
     "gru_before": lambda: nn.GRU(D, H, reset_after=False, dtype="f8", generator=tg.Generator(1)),
+    "lstm": lambda: nn.LSTM(D, H, dtype=np.float64, generator=tg.Generator(2)),
     "lstm_proj": lambda: nn.LSTM(D, H, proj_size=2, dtype=np.float64, generator=tg.Generator(2)),
 }
 
@@ -61,7 +63,7 @@ def test_the_graph_of_a_gradient_has_scans_and_no_steps():
     assert len(names) < 50
 
 
-@pytest.mark.parametrize("name", ["layer_norm_lstm", "several", "joined"])
+@pytest.mark.parametrize("name", ["layer_norm_lstm", "peephole_zoneout", "several", "joined"])
 def test_second_derivatives_of_a_users_cell_equal_finite_differences(name):
     step, xs, hs, parameters = make(name, 3, 2, "float64")
 

@@ -77,3 +77,41 @@ def test_inside_a_compiled_step_it_equals_the_loop(names):
     for i, (a, b) in enumerate(zip(grads, expected, strict=True)):
         if b is not None:
             np.testing.assert_allclose(a.array, b.array, rtol=1e-9, atol=1e-12, err_msg=str(i))
+
+
+def test_sums_of_a_row_wait_for_no_factor():
+    """Layer norm's gradient has three sums of a row: two of them at once, the third is 0."""
+
+    def step(h, x):
+        h = ops.layer_norm(x + h, (H,))
+        return h, h
+
+    x, h = leaf(T, B, H), leaf(B, H)
+    told = tg.explain(step, x, h)
+    assert told.source.rpartition("def chunk")[2].count("= loop") == 1  # two sums, in one loop
+    found = tg.grad((tg.scan(step, x, h)[1] ** 3).sum(), [x, h])
+    with tg.unrolled():
+        wanted = tg.grad((tg.scan(step, x, h)[1] ** 3).sum(), [x, h])
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a.array, b.array, rtol=1e-9, atol=1e-12)
+
+
+def test_a_row_s_sum_taken_apart_is_its_sum():
+    """Parts with factors that are row sums themselves, signs, quotients, numbers beside rows."""
+
+    def step(h, x):
+        s, m = ops.sum(x * h, axis=-1, keepdims=True), ops.mean(x, axis=-1, keepdims=True)
+        rows = x * s - (h / (2 + s * s) - (-x) * m) + (x - m) * s + s
+        return ops.tanh(h + ops.sum(rows, axis=-1, keepdims=True)), rows * ops.sum(
+            rows * s, axis=1
+        )[:, None]
+
+    x, h = leaf(T, B, H), leaf(B, H)
+    found = []
+    for context in (tg.enable_grad(), tg.unrolled()):
+        with context:
+            final, y = tg.scan(step, x, h)
+            found.append([final, y, *tg.grad((y * y).sum() + final.sum(), [x, h])])
+    assert tg.explain(step, x, h).reason is None
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a.array, b.array, rtol=1e-9, atol=1e-11)

@@ -20,6 +20,8 @@ TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 REDUCTIONS = {"sum": 0.0, "max": float("-inf")}
 """What goes along a row, and what it starts from."""
+MEMORY = ("load", "store", "accumulate", "prefetch", "prefetch_to_write")
+"""What has an address for its first operand."""
 
 
 class Vectors:
@@ -203,7 +205,7 @@ class _Columns:
         """Positions of what is the same in every column."""
         found: list[int] = []
         for i, (name, *operands) in enumerate(self.code):
-            own = name not in ("load", "store", "accumulate", "column", *REDUCTIONS)
+            own = name not in (*MEMORY, "column", *REDUCTIONS)
             if name in ("scalar", "const") or (own and all(a in found for a in operands)):
                 found.append(i)
         return found
@@ -226,6 +228,8 @@ class _Columns:
             if name == "accumulate":
                 value = self.builder.fadd(vectors.load(pointer, mask), value, flags=CONTRACT)
             vectors.store(value, pointer, mask)
+        elif name in ("prefetch", "prefetch_to_write"):
+            vectors.prefetch(self.pointers[operands[0]], j, name == "prefetch_to_write")
         elif name in REDUCTIONS:
             value = known[operands[1]]
             if mask is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .expressions import REDUCTIONS, Value
+from .program import Buffer
 from .schedule import Position
 
 if TYPE_CHECKING:
@@ -34,14 +35,26 @@ class Columns:
                 self.sums.append(target)
             self.last.append((kind, self.sums.index(target), result))
         else:
-            pointer = self.source.pointer(target, offset=offset)
-            self.last.append((kind, _position(self.pointers, pointer), result))
+            self.last.append((kind, self._pointer(target, offset, to_write=True), result))
 
     def _put(self, *instruction: Any) -> int:
         if instruction not in self.places:
             self.places[instruction] = len(self.code)
             self.code.append(instruction)
         return self.places[instruction]
+
+    def _pointer(self, buffer: Buffer, offset: int, to_write: bool = False) -> int:
+        """Return the position of the address of this row.
+
+        A series is too long for the caches: its next row is asked for, once in a stage.
+        """
+        text = self.source.pointer(buffer, offset=offset)
+        if buffer.kind == "seq" and (self.at[0], text) not in self.source.asked:
+            self.source.asked.add((self.at[0], text))
+            row = self.source.length(buffer.width, buffer.name)
+            later = _position(self.pointers, f"{text} + {row} * {self.source.size}")
+            self.last.append(("prefetch_to_write" if to_write else "prefetch", later))
+        return _position(self.pointers, text)
 
     def _scalar(self, text: str) -> int:
         return self._put("scalar", _position(self.scalars, text))
@@ -58,8 +71,7 @@ class Columns:
         if readable and v.width == 0:
             return self._scalar(source.scalar(v, self.at))
         if readable:
-            pointer = source.pointer(source.where(v), offset=offset)
-            return self._put("load", _position(self.pointers, pointer))
+            return self._put("load", self._pointer(source.where(v), offset))
         if v.op == "columns":
             return self._value(v.args[0], offset + v["start"])
         if v.op == "expand":

@@ -64,6 +64,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.made: dict[Any, Value] = {}
+        self._depths: dict[int, int] = {}
 
     def make(self, op: str, args: Sequence[Value], rows: bool, width: int, **attrs: Any) -> Value:
         """Return the Value of this description."""
@@ -193,7 +194,48 @@ class Graph:
         one = x.op == "where" and x.args[0].op == "at_column" and x.args[2].is_const(0)
         if one and x.args[1].width == 0:
             return x.args[1]
-        return self.make("row_sum", (x,), x.rows, 0)
+        parts = self._parts(x, self.const(1), self._depth(x), width)
+        if not parts:
+            return self.make("row_sum", (x,), x.rows, 0)
+        total = self.const(0)
+        for factor, part in parts:
+            total = self.apply("add", total, self.apply("mul", factor, self.row_sum(part, width)))
+        return total
+
+    def _parts(
+        self, x: Value, factor: Value, depth: int, width: int
+    ) -> list[tuple[Value, Value]] | None:
+        """Return (factor, rows), a factor being a number for each row, that add up to x.
+
+        All rows have row sums less deep below them than `depth`: their sums need not wait for the
+        factors. None where there are no such parts.
+        """
+        if _is_centred(x, width):
+            return []
+        if self._depth(x) < depth:
+            return [(factor, x)]
+        a, b = (x.args[0], x.args[-1]) if x.args else (x, x)
+        if x.op in ("add", "sub"):
+            negative = self.apply("neg", factor)
+            first = self._parts(a, factor, depth, width)
+            second = self._parts(b, factor if x.op == "add" else negative, depth, width)
+            return None if first is None or second is None else first + second
+        if x.op == "neg":
+            return self._parts(a, self.apply("neg", factor), depth, width)
+        if x.op == "mul" and a.width * b.width == 0:
+            a, b = (b, a) if a.width == 0 else (a, b)
+            return self._parts(a, self.apply("mul", factor, b), depth, width)
+        if x.op == "div" and b.width == 0:
+            return self._parts(a, self.apply("div", factor, b), depth, width)
+        return None
+
+    def _depth(self, x: Value) -> int:
+        """Return how many row sums wait for each other below x."""
+        known = self._depths.get(x.number)
+        if known is None:
+            known = max([self._depth(a) for a in x.args], default=0) + (x.op in REDUCTIONS)
+            self._depths[x.number] = known
+        return known
 
     def row_max(self, x: Value) -> Value:
         """Return the largest column of x."""
@@ -238,6 +280,14 @@ class Graph:
         if a.width == 0 or b.width == 0:
             return self.batch_sum(self.apply("mul", a, b), batch)
         return self.make("outer", (a, b), False, b.width, shape=(a.width, b.width))
+
+
+def _is_centred(x: Value, width: int) -> bool:
+    """Return whether x is rows less their mean, whose columns add up to 0."""
+    if x.op != "sub" or x.args[1].op != "div" or not x.args[1].args[1].is_const(width):
+        return False
+    total = x.args[1].args[0]
+    return total.op == "row_sum" and total.args[0] is x.args[0]
 
 
 def ordered(roots: Iterable[Value]) -> list[Value]:

@@ -36,6 +36,7 @@ FIXED = ("T", "B", "TB", "nn", "outer", "pack_rows", "copy_rows", "sum_parts")
 class Source:
     """The text of a program, and what its table holds.
 
+    asked: (stage, address) of rows whose next one a column loop asks for
     layout: after the fixed words, ("size", n), ("constant", x), ("pack", number) or
     ("buffer", Buffer) each
     """
@@ -44,6 +45,7 @@ class Source:
         self.program, self.d, self.size, self.panel = program, d, int(d[1]), panel
         self.schedule = Schedule(program)
         self.loops: list[str] = []
+        self.asked: set[tuple[int, str]] = set()
         self.sizes: dict[tuple[int, str], str] = {}
         self.constants: dict[float, str] = {}
         self.buffers: dict[str, Buffer] = {}
