@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..engine import writes
-from ..engine.graph import Node, Place
+from ..engine.graph import Node, Place, complete
 from ..engine.modes import current, is_grad_enabled
 from ..engine.primitive import pull_through
 from ..engine.tensor import Tensor, tensor_at
@@ -30,6 +31,7 @@ class CompiledScan:
     """
 
     name = "scan"
+    takes_unused = True
 
     def __init__(self, trace: Trace, wanted: Sequence[bool], reverse: bool, before: Before) -> None:
         self.before = None if before.is_empty else before
@@ -42,6 +44,9 @@ class CompiledScan:
         self.plan = Plan(trace, wanted, self.dtype)
         self.kernel = Kernel(self.plan, self.dtype)
         self.saved = self.kernel.saved()
+        derivative = self.plan.derivative
+        self.origins = [] if derivative is None else derivative.origins()
+        self.reached = functools.lru_cache(maxsize=64)(self._reached)
 
     def __call__(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """Return final state and outputs, from inputs, state and outer tensors."""
@@ -67,39 +72,69 @@ class CompiledScan:
         return [x[::-1] for x in series] if self.reverse else series
 
     def pull(self, node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> Pulled:
-        """Return (place, cotangent) of the leaves that are wanted (None: all)."""
+        """Return (place, cotangent) of the leaves that are wanted (None: all).
+
+        As in the loop, only of leaves that an output with a cotangent depends on.
+        """
+        used = frozenset(i for i, part in enumerate(g) if part is not None)
+        places = [
+            p if reached and p is not None and (wanted is None or p[0] in wanted) else None
+            for p, reached in zip(node.parents, self.reached(used, node.shapes[-1][0]), strict=True)
+        ]
+        g = complete(g, node.shapes)
+        found = self._by_scan(node, g) if create_graph else self._gradients(node, g)
+        if found is None:
+            leaves: list[Any] = self._leaves(node)
+            arrays = [t.array if t.place is None else t for t in leaves]
+            return pull_through(self.definition, arrays, node, g, create_graph=True)
+        pairs = zip(places, found, strict=True)
+        return [(place, gx) for place, gx in pairs if place is not None and gx is not None]
+
+    @staticmethod
+    def _leaves(node: Node) -> list[Tensor]:
+        """Return the leaves as Tensors at their places."""
+        kept: Any = node.kept
+        return [tensor_at(a, place) for a, place in zip(kept, node.parents, strict=False)]
+
+    def _gradients(self, node: Node, g: Any) -> list[Any]:
+        """Return the cotangents of all leaves, by the backward kernel."""
         kept: Any = node.kept
         count = len(node.parents)
-        if create_graph:
-            leaves = [
-                a if place is None else tensor_at(a, place)
-                for a, place in zip(kept[:count], node.parents, strict=True)
-            ]
-            return self._pull_with_graph(node, leaves, g)
         first, states = self.inputs, self.states
         memory = dict(zip(self.kernel.outer, kept[first + states : count], strict=True))
         memory.update(zip(self.saved, kept[count:], strict=True))
-        cotangents = [*g[:states], *self._in_order(g[states:])]
-        found = self.kernel.backward(memory, cotangents)
+        found = self.kernel.backward(memory, [*g[:states], *self._in_order(g[states:])])
         if self.reverse:
             found[:first] = [None if gx is None else gx[::-1] for gx in found[:first]]
-        return [
-            (place, gx)
-            for place, gx in zip(node.parents, found, strict=True)
-            if place is not None and gx is not None and (wanted is None or place[0] in wanted)
-        ]
+        return found
 
-    def _pull_with_graph(self, node: Node, leaves: list[Any], g: Any) -> Pulled:
-        """Return the cotangents of all leaves, with a graph: of a scan, or else of the loop."""
-        if not (current.unrolled or current.anomaly or current.tracer is not None):
-            try:
-                tensors = [t if isinstance(t, Tensor) else tensor_at(t, None) for t in leaves]
-                found = Backward(self)(tensors, g)
-            except Untraceable:
-                return pull_through(self.definition, leaves, node, g, create_graph=True)
-            pairs = zip(node.parents, found, strict=True)
-            return [(place, gx) for place, gx in pairs if place is not None and gx is not None]
-        return pull_through(self.definition, leaves, node, g, create_graph=True)
+    def _by_scan(self, node: Node, g: Any) -> list[Tensor | None] | None:
+        """Return the cotangents of all leaves, with a graph; None where only the loop makes it."""
+        if current.unrolled or current.anomaly or current.tracer is not None:
+            return None
+        try:
+            return Backward(self)(self._leaves(node), g)
+        except Untraceable:
+            return None
+
+    def _reached(self, used: frozenset[int], steps: int) -> list[bool]:
+        """Return which leaves the used outputs depend on.
+
+        used: positions of outputs that have a cotangent, final states before the others. A step's cotangents are those of its outputs and of the
+        states that the step after it depends on.
+        """
+        first, states = self.inputs, self.states
+        outputs = {i for i in used if i >= states}
+        now, reached = set(used), [False] * len(self.origins)
+        for _ in range(steps):
+            found = [bool(origin & now) for origin in self.origins]
+            reached = [a or b for a, b in zip(reached, found, strict=True)]
+            reached[first : first + states] = found[first : first + states]
+            after = outputs.union(i for i in range(states) if found[first + i])
+            if after == now:
+                break
+            now = after
+        return reached
 
     def definition(self, *leaves: Any) -> tuple[Any, ...]:
         """Return what the kernel computes by the loop: the trace's ops, at every step."""

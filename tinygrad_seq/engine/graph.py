@@ -33,7 +33,8 @@ class Op(Protocol):
     ) -> list[tuple[Place, Any]]:
         """Return (place, cotangent) for the inputs of this node that are wanted (None: all).
 
-        g: the cotangent of its result; a tuple of them where it has several
+        g: the cotangent of its result; a tuple of them where it has several, zeros for those that
+        were not used, or None, to an op whose `takes_unused` is true
         """
 
 
@@ -204,7 +205,7 @@ def _pull(
             + (f" (op made at {node.line})" if node.line else "")
         )
     if node.several:
-        g = _complete(g, node.shapes)
+        g = tuple(g) if getattr(op, "takes_unused", False) else complete(g, node.shapes)
     elif isinstance(g, LazyCotangent):
         g = g.dense()
     return op.pull(node, g, wanted, create_graph)
@@ -221,7 +222,7 @@ def _check_finite(node: Node, pulled: list[tuple[Place, Any]]) -> None:
             )
 
 
-def _complete(gs: list[Any], shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
+def complete(gs: Sequence[Any], shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
     """Return the cotangents of several outputs with zeros for those that were not used."""
     dense = [g.dense() if isinstance(g, LazyCotangent) else g for g in gs]
     some = next(g for g in dense if g is not None)

@@ -100,6 +100,23 @@ class Derivative:
             g = None if leaf.place is None else found.get(leaf.place)
             self.gradients.append(None if g is None else g.array)
 
+    def origins(self) -> list[set[int]]:
+        """Return for each leaf the positions of the cotangents that its gradient is made from."""
+        made = {id(out): entry for entry in self.entries for out in entry.outs}
+        found: list[set[int]] = []
+        for gradient in self.gradients:
+            seen: dict[int, Any] = {}
+            stack = [gradient]
+            while stack:
+                s = stack.pop()
+                if isinstance(s, (list, tuple)):
+                    stack.extend(s)
+                elif isinstance(s, Symbol) and id(s) not in seen:
+                    seen[id(s)] = s
+                    stack.extend(made[id(s)].args if id(s) in made else ())
+            found.append({i for i, s in enumerate(self.cotangents) if id(s) in seen})
+        return found
+
 
 def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -> tuple[Trace, Any]:
     """Return the trace of a step, and whether it returns a tuple of outputs.
