@@ -10,6 +10,9 @@ import numpy as np
 BUILT_IN = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """Layers that PyTorch ships, and how many times H their gates are wide."""
 
+NORMALISED = "cost of layer norm"
+"""Our layer-norm LSTM beside our plain one."""
+
 # ---- cells as a user writes them: f a peer's functions, p the parameters -------------------------
 
 
@@ -271,12 +274,16 @@ PEERS = {
     "jax scan": jax_scan,
     "cell by cell": stream_ours,
     "torch LSTMCell": stream_torch,
+    "our LSTM": lambda name, shape: ours("LSTM", shape),
+    "our layer-norm LSTM": lambda name, shape: ours("layer-norm LSTM", shape),
 }
 
 
 def peers_of(name):
     if name == "streaming":
         return ["cell by cell", "torch LSTMCell"]
+    if name == NORMALISED:
+        return ["our LSTM", "our layer-norm LSTM"]
     if name in BUILT_IN:
         return ["tinygrad_seq", "torch.nn"]
     return ["tinygrad_seq", "torch eager", "jax scan"]

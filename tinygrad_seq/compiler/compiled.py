@@ -120,8 +120,8 @@ class CompiledScan:
     def _reached(self, used: frozenset[int], steps: int) -> list[bool]:
         """Return which leaves the used outputs depend on.
 
-        used: positions of outputs that have a cotangent, final states before the others. A step's cotangents are those of its outputs and of the
-        states that the step after it depends on.
+        used: positions of outputs that have a cotangent, final states before the others
+        A step's cotangents are those of its outputs and of the states that the next depends on.
         """
         first, states = self.inputs, self.states
         outputs = {i for i in used if i >= states}
