@@ -149,9 +149,8 @@ def accuracy(options):
             model = ours(case, options.threads[0], options.epochs, seed, **settings)
             vectors = model.fit(lines).vectors
         else:
-            if case.startswith("cbow") and options.alpha is None:
-                settings = {"alpha": 0.05}  # word2vec.c's, and ours
-            model = gensim(case, options.threads[0], options.epochs, seed, **settings)
+            own = {"alpha": 0.05} if case.startswith("cbow") else {}  # word2vec.c's
+            model = gensim(case, options.threads[0], options.epochs, seed, **own | settings)
             model.build_vocab(lines)
             model.train(lines, total_examples=model.corpus_count, epochs=options.epochs)
             vectors = WordVectors(model.wv.index_to_key, model.wv.vectors)

@@ -139,7 +139,7 @@ def parse():
     add("--negative", type=train.positive, default=5, help="negative samples (default: 5)")
     add("--min-count", type=train.positive, help="leave out rarer words (default: 5; 1)")
     add("--sample", type=float, help="leave out at random words commoner than this (1e-3; 0: none)")
-    add("--lr", type=train.above_zero, help="at the start (default: 0.025 skip-gram, 0.05 CBOW)")
+    add("--lr", type=train.above_zero, help="at the start (default: 0.025 skip-gram, 0.07 CBOW)")
     add("--workers", type=train.count, default=None, help="threads (default: all)")
     add("--resume", action="store_true", help="go on from the folder's checkpoint")
     add("--save", help="vectors file (default: vectors.safetensors in the folder)")

@@ -81,6 +81,19 @@ def test_vectors_learn_what_stands_together(settings):
     assert model.vectors.vectors.shape == (25, settings.get("vector_size", 12))
 
 
+@pytest.mark.parametrize(
+    ("settings", "alpha"),
+    [
+        ({}, 0.025),
+        ({"architecture": "cbow"}, 0.07),
+        ({"architecture": "cbow", "combine": "sum"}, 0.05),
+        ({"architecture": "cbow", "alpha": 0.2}, 0.2),
+    ],
+)
+def test_alpha_is_by_default_what_measured_best(settings, alpha):
+    assert Word2Vec(**settings).alpha == alpha
+
+
 def test_vocabulary_is_in_order_of_count_then_word():
     model = small(min_count=2)
     encoded = model.encode([["b", "c", "a", "c"], ["a", "b", "d"], ["c"]])
