@@ -21,7 +21,7 @@ from recurrent import SHAPES
 from recurrent_peers import BUILT_IN, ours, sizes
 
 import tinygrad_seq as tg
-from tinygrad_seq.compiler.passes import kernel
+from tinygrad_seq.compiler.passes import kernel, table
 from tinygrad_seq.machine import native
 
 ARGUMENTS = {"rows_times_packed": 10, "add_outer": 8, "pack_rows": 5}
@@ -51,7 +51,7 @@ def loops_made():
 
 def variants(loop):
     """What a loop consists of: as it is, without products, without anything."""
-    names = kernel.PRODUCTS
+    names = table.PRODUCTS
     idle = [
         nothing(ARGUMENTS[name]) if name in ARGUMENTS else own
         for name, own in zip(names, loop.kernels, strict=True)

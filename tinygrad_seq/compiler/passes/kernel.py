@@ -11,9 +11,10 @@ import numpy as np
 
 from ...machine import native, products, runtime, stored
 from ...machine.stored import FEW, LARGE
-from .lower import PRODUCTS, Source, is_private
+from .lower import Source
 from .plan import Plan, columns_of
 from .program import Buffer, Program, wide
+from .table import PRODUCTS, is_private
 
 BLOCK_ROWS = {False: 128, True: 192}
 """A thread's rows between hoisted (forward) and deferred (backward) products: what they and the
