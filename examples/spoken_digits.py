@@ -148,6 +148,8 @@ def draw(path, model, signal):
     with train.picture(path, (8, 6), rows=3) as (wave, spectrum, digits):
         wave.plot(np.arange(len(signal)) / RATE, audio.to_int16(signal), linewidth=0.5)
         wave.set(xlim=(0, seconds), ylabel="16-bit sample", title="the wave")
+        scale = (lambda y: y / 32768, lambda y: y * 32768)
+        wave.secondary_yaxis("right", functions=scale).set_ylabel("from -1 to 1")
         spectrum.imshow(hear(signal).T, origin="lower", aspect="auto", extent=(0, seconds, 0, 40))
         spectrum.set(xlabel="seconds", ylabel="mel band", title="log-mel spectrum")
         digits.bar(model.digits.tokens, p)

@@ -148,7 +148,17 @@ def test_video_caption_patterns(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["names", "music", "sentiment", "forecast", "long_memory", "mlp_baseline"]
+    "name",
+    [
+        "names",
+        "music",
+        "sentiment",
+        "forecast",
+        "long_memory",
+        "mlp_baseline",
+        "spoken_digits",
+        "speech_recognition",
+    ],
 )
 def test_help_explains_itself(name, tmp_path):
     code, out, err = call(name, tmp_path, "--help")
