@@ -7,11 +7,11 @@
 
 A string is recordings of one speaker, one after the other, with silence between; a table such as
 digit_strings_val.csv has transcript ("3 8 9"), files, and gaps_ms (before, between and after).
-Training makes its own strings of the recordings that labels.csv has as train, short ones first:
-from long ones alone a network learns to say nothing. A bidirectional LSTM reads three log-mel
-frames at a time and says a digit or a blank; nobody says which frame is of which digit. Loss: -log
-of the probability of the transcript, summed over all alignments, a digit. The figure: word error
-rate of the best path, digits substituted, deleted and inserted over digits said.
+Training makes its own strings, of one to seven words, of the recordings that labels.csv has as
+train. A bidirectional LSTM reads three log-mel frames at a time and says a digit or a blank; nobody
+says which frame is of which digit. Loss: -log of the probability of the transcript, summed over all
+alignments, a digit. The figure: word error rate of the best path, digits substituted, deleted and
+inserted over digits said.
 """
 
 from __future__ import annotations
@@ -126,9 +126,9 @@ def make(options):
     print(f"{len(recordings):,} recordings, validation on {len(judged):,} strings", model, sep="\n")
     strings = Strings(model, recordings, (0.9, 1.0, 1.1))
 
-    def batch(random, epoch):
-        longest = min(1 + 2 * options.longest * epoch // options.epochs, options.longest)
-        return next(iter(batches_of(strings.draw(random, options.batch, longest), options.batch)))
+    def batch(random, _):
+        drawn = strings.draw(random, options.batch, options.longest)
+        return next(iter(batches_of(drawn, options.batch)))
 
     def loss(batch, _):
         x, lengths, words, sizes = batch
@@ -168,7 +168,7 @@ def main():
     add("--batches", type=train.positive, help="of an epoch (default: 100; made up, 40)")
     add("--hear", help="recording to listen to")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (10 if options.data else 6)
+    options.epochs = options.epochs or 6
     options.longest = options.longest or (7 if options.data else 3)
     options.batches = options.batches or (100 if options.data else 40)
     model = train.load_model(options.load, Recogniser) if options.load else make(options)

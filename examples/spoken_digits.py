@@ -73,10 +73,10 @@ class DigitModel(nn.Module):
 
 
 def made_up_recordings(number=360):
-    """Ten words of two vowels each, said high and low, quickly and slowly by anyone."""
+    """Ten words of two different vowels, said high and low, quickly and slowly by anyone."""
     random, recordings = np.random.default_rng(0), []
     vowels = {"a": (750, 1200), "e": (450, 1900), "i": (280, 2300), "u": (320, 800)}
-    words = ["aa", "ae", "ai", "au", "ee", "ei", "ia", "ii", "ua", "ue"]
+    words = ["ae", "ai", "au", "ea", "ei", "eu", "ia", "ie", "iu", "ua"]
     for i in range(number):
         pitch = random.uniform(90, 220) * random.uniform(0.8, 1.2, 3)
         seconds, tract = random.uniform(0.2, 0.4), random.uniform(0.9, 1.15)
