@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import writes
-from ..engine.graph import Node, Place
+from ..engine.graph import Node, Place, complete
 from ..engine.modes import is_grad_enabled
 from ..engine.primitive import pull_through
 from ..engine.tensor import Tensor, tensor_at
@@ -25,6 +25,7 @@ class CompiledRegion:
     """
 
     name = "fused"
+    takes_unused = True
     before = None
 
     def __init__(self, trace: Trace, wanted: Sequence[bool], dtype: np.dtype[Any]) -> None:
@@ -33,6 +34,7 @@ class CompiledRegion:
         self.plan = Plan(trace, wanted, dtype)
         self.kernel = Kernel(self.plan, dtype)
         self.saved = self.kernel.saved()
+        self.origins = [] if self.plan.derivative is None else self.plan.derivative.origins()
 
     def __call__(self, leaves: Sequence[Tensor], lead: tuple[int, ...]) -> list[Tensor]:
         """Return the outputs (*lead, ...), from rows (*lead, ...) and outer tensors."""
@@ -53,7 +55,12 @@ class CompiledRegion:
     def pull(
         self, node: Node, g: Any, wanted: set[Node] | None, create_graph: bool
     ) -> list[tuple[Place, Any]]:
-        """Return (place, cotangent) of the leaves that are wanted (None: all)."""
+        """Return (place, cotangent) of the leaves that are wanted (None: all).
+
+        Only of those that an output with a cotangent depends on.
+        """
+        used = {i for i, part in enumerate(g) if part is not None}
+        g = complete(g, node.shapes)
         kept: Any = node.kept
         count = len(node.parents)
         if create_graph:
@@ -70,8 +77,9 @@ class CompiledRegion:
         found = self.kernel.backward(memory, cotangents)
         return [
             (place, gx if gx.shape == a.shape else gx.reshape(a.shape))
-            for place, gx, a in zip(node.parents, found, kept, strict=False)
-            if place is not None and gx is not None and (wanted is None or place[0] in wanted)
+            for place, gx, a, origin in zip(node.parents, found, kept, self.origins, strict=False)
+            if place is not None and gx is not None and origin & used
+            if wanted is None or place[0] in wanted
         ]
 
     def definition(self, lead: tuple[int, ...], leaves: Sequence[Any]) -> tuple[Any, ...]:
