@@ -2,7 +2,7 @@
 
     python examples/forecast.py                                a made-up series, half a minute
     python examples/forecast.py --data SERIES_train.csv        SERIES_val.csv beside it
-    python examples/forecast.py --data SHORT_train.csv --transform log --window 12 --epochs 200
+    python examples/forecast.py --data SHORT_train.csv --transform log --window 12 --epochs 300
     python examples/forecast.py --load MODEL --evaluate FILE   score a later part of the series
 
 A file has a line for each month: "1949-01",112. From the months before, the next one is predicted:
