@@ -4,9 +4,10 @@
     python examples/speaker.py --data FOLDER --save MODEL    labels.csv, trials, recordings
     python examples/speaker.py --load MODEL --evaluate TRIALS.csv
 
-labels.csv has the columns file, speaker and split; a file such as verification_trials_val.csv has
-file_a, file_b and same_speaker, 0 or 1. A bidirectional GRU reads the log-mel spectrum of
-recordings made equally loud; the largest and the mean of its outputs over time become a vector.
+labels.csv has the columns file, speaker and split; verification_trials_val.csv, say, has file_a,
+file_b and same_speaker, 0 or 1 (and may have kind: those of a kind are scored by themselves too).
+A bidirectional GRU reads the log-mel spectrum of recordings made equally loud; the largest and the
+mean of its outputs over time become a vector.
 Loss: GE2E, a vector near the centroid of its speaker's and far from those of others. A voice at
 another speed is another speaker's, so that few speakers make many. How alike two voices are is the
 cosine of their vectors, in standard deviations from each one's cosines with the nearest of the
@@ -144,7 +145,7 @@ def make(options):
         recordings = data.read_recordings(options.data, RATE, ("speaker", "split"))
         trials = data.read_trials(options.data)
     speaker = {r.values["file"]: r.values["speaker"] for r in recordings}
-    for where, first, second, _ in trials:
+    for where, first, second, *_ in trials:
         if not {first, second} <= speaker.keys():
             raise ValueError(f"{where}: not both recordings are among the labels")
     spectra = {r.values["file"]: hear(r.signal) for r in recordings}
@@ -194,6 +195,10 @@ def main():
         path = Path(options.evaluate)
         sounds = data.AudioFolder(path if path.is_dir() else path.parent, RATE)
         spectra = {name: hear(sounds[name]) for t in trials for name in (t.first, t.second)}
+        for kind in sorted({t.kind for t in trials}):
+            part = [t for t in trials if t.kind == kind]
+            if len(part) < len(trials) and len({t.same for t in part}) == 2:
+                score(f"{options.evaluate}, {kind}", model, spectra, part)
         score(options.evaluate, model, spectra, trials)
 
 

@@ -112,9 +112,11 @@ def test_trials(tmp_path):
     found = data.read_trials(tmp_path)
     assert found == data.read_trials(table)
     assert found == [
-        (f"{table}, line 2", "a.wav", "b.wav", True),
-        (f"{table}, line 4", "b.wav", "c.wav", False),
+        (f"{table}, line 2", "a.wav", "b.wav", True, "seen"),
+        (f"{table}, line 4", "b.wav", "c.wav", False, "new"),
     ]
+    table.write_text("file_a,file_b,same_speaker\na.wav,b.wav,1\n")
+    assert data.read_trials(table) == [(f"{table}, line 2", "a.wav", "b.wav", True, "")]
     table.write_text("file_a,file_b,same_speaker\na.wav,b.wav,yes\n")
     with pytest.raises(ValueError, match="line 2: same_speaker is 'yes', expected 0 or 1"):
         data.read_trials(table)

@@ -68,11 +68,14 @@ def test_speaker(tmp_path):
     recordings, trials = program("speaker").made_up_recordings(20)
     write_folder(tmp_path / "new", recordings)
     table = tmp_path / "new" / "verification_trials_x.csv"
-    rows = [f"{t.first},{t.second},{int(t.same)}" for t in trials]
-    table.write_text("\n".join(["file_a,file_b,same_speaker", *rows]))
+    rows = [f"{t.first},{t.second},{int(t.same)},{'ab'[i % 2]}" for i, t in enumerate(trials)]
+    table.write_text("\n".join(["file_a,file_b,same_speaker,kind", *rows]))
     for path in ("new", "new/verification_trials_x.csv"):
         again = run("speaker", tmp_path, "--load", "m", "--evaluate", path)
         assert figures(again.splitlines()[-1], f"{path}: ")[0] < 30
+        assert [line[: len(path) + 3] for line in again.splitlines()[:-1]] == [
+            f"{path}, a", f"{path}, b",
+        ]  # fmt: skip
     table.write_text("file_a,file_b,same_speaker\n0.wav,none.wav,1\n")
     said = complaint("speaker", tmp_path, "--load", "m", "--evaluate", "new")
     assert "none.wav" in said

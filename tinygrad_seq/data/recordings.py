@@ -130,18 +130,19 @@ def leave_one_out(groups: Sequence[str]) -> Iterator[tuple[str, list[int], list[
 
 
 class Trial(NamedTuple):
-    """Two recordings, by file name, that may be of one speaker: the table's file and line."""
+    """Two recordings, by file name, that may be of one speaker: the table's file and line first."""
 
     where: str
     first: str
     second: str
     same: bool
+    kind: str = ""
 
 
 def read_trials(path: str | os.PathLike[str]) -> list[Trial]:
     """Return the trials of a table with the columns file_a, file_b and same_speaker, 0 or 1.
 
-    path: the table, or a folder with one table verification_trials*.csv
+    path: the table, or a folder with one table verification_trials*.csv; a column kind is read too
     Raises ValueError with the file and line for what `read_table` refuses and for other answers,
     FileNotFoundError for a folder that has none or several.
     """
@@ -150,7 +151,8 @@ def read_trials(path: str | os.PathLike[str]) -> list[Trial]:
         answer = values["same_speaker"]
         if answer not in ("0", "1"):
             raise ValueError(f"{where}: same_speaker is {answer!r}, expected 0 or 1")
-        trials.append(Trial(where, values["file_a"], values["file_b"], answer == "1"))
+        kind = values.get("kind", "")
+        trials.append(Trial(where, values["file_a"], values["file_b"], answer == "1", kind))
     return trials
 
 
