@@ -72,13 +72,6 @@ class EmotionModel(nn.Module):
                 p = p + ops.softmax(self.eval()(x, lengths)).to("numpy").numpy()
         return p.argmax(axis=1)
 
-    def labels(self, recordings):
-        """The emotions (N,) that were meant."""
-        for r in recordings:
-            if r.values["emotion"] not in self.emotions:
-                raise ValueError(f"{r.where}: the model has no emotion {r.values['emotion']!r}")
-        return self.emotions.encode([r.values["emotion"] for r in recordings])
-
 
 def made_up_recordings(number=96):
     """Four voices that rise in anger and joy, fall in sadness, each at its own height and pace."""
@@ -108,7 +101,7 @@ def learn(options, emotions, heard, recordings):
     settings = train.settings_of(options, "hidden", "dropout")
     settings |= {"emotions": emotions, "mean": mean.tolist(), "deviation": deviation.tolist()}
     model = EmotionModel(**settings)
-    targets = np.repeat(model.labels(recordings), len(SPEEDS))
+    targets = data.label_ids(recordings, "emotion", model.emotions).repeat(len(SPEEDS))
     batches = data.PaddedBatches(spectra, options.batch, targets=targets, bucket=6,
                                  seed=options.seed)  # fmt: skip
 
@@ -133,15 +126,15 @@ def make(options):
     if options.data:
         recordings = data.read_recordings(options.data, RATE, ("emotion", "speaker"))
     emotions = sorted({r.values["emotion"] for r in recordings})
-    heard, said = hear_all(recordings), np.zeros(len(recordings), dtype=np.int64)
+    labels = data.label_ids(recordings, "emotion", data.Vocabulary(emotions, specials=()))
+    heard, said = hear_all(recordings), np.zeros_like(labels)
     for speaker, others, own in data.leave_one_out([r.values["speaker"] for r in recordings]):
         part = [heard[i] for i in others], [recordings[i] for i in others]
         model, _ = learn(train.in_folder(options, f"without {speaker}"), emotions, *part)
         said[own] = model.judge([heard[i] for i in own])
-        score(f"without {speaker}", said[own], model.labels([recordings[i] for i in own]))
+        score(f"without {speaker}", said[own], labels[own])
     model, settings = learn(options, emotions, heard, recordings)
     train.save_model(train.model_path(options), model, settings)
-    labels = model.labels(recordings)
     train.confusion_picture(Path(options.folder) / "confusion.png", said, labels, emotions)
     score("each speaker left out in turn, pooled", said, labels)
     return model
@@ -155,7 +148,8 @@ def main():
     model = train.load_model(options.load, EmotionModel) if options.load else make(options)
     if options.evaluate:
         recordings = data.read_recordings(options.evaluate, RATE, ["emotion"])
-        score(options.evaluate, model.judge(hear_all(recordings)), model.labels(recordings))
+        labels = data.label_ids(recordings, "emotion", model.emotions)
+        score(options.evaluate, model.judge(hear_all(recordings)), labels)
 
 
 if __name__ == "__main__":

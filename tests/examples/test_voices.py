@@ -58,7 +58,7 @@ def test_an_emotion_is_heard_in_its_own_recording_alone():
 
 
 def test_speaker(tmp_path):
-    small = (*LITTLE, "--embedding", 16, "--batches", 12)
+    small = (*LITTLE, "--embedding", 16, "--batches", 16, "--epochs", 1)
     out = run("speaker", tmp_path, *small, "--save", "m")
     assert figures(out, "speakers learnt from, new recordings: ")[0] < 20  # by chance 50
     assert figures(out, "each speaker left out in turn: ")[0] < 40
