@@ -146,7 +146,7 @@ def main():
     add("--crf", action="store_true", help="score the tags of a sentence together")
     add("--say", help="words to tag, with spaces between")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (2 if not options.data else 12 if options.crf else 8)
+    options.epochs = options.epochs or (12 if options.data else 2)
     if options.say is not None and not options.say.split():
         parser.error("--say: there is no word in it")
     model = train.load_model(options.load, Tagger) if options.load else make(options)
