@@ -1,7 +1,7 @@
 """Make golden/data/sampled.safetensors with TensorFlow; `--check` compares with the stored.
 
     pip install tensorflow-cpu safetensors
-    python tests/nn_outputs/make_sampled.py
+    python tests/nn/outputs/make_sampled.py
 
 Made with tensorflow-cpu 2.21.0. Losses and gradients in float64; expected counts of TensorFlow's
 own samplers in float32, in which it computes them.
