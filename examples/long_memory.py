@@ -120,6 +120,8 @@ def main():
     add("--cell", choices=LAYERS, default="gru", help="to compare with a plain RNN (default: gru)")
     add("--write", help="write 1,000 sequences of the task to this .npz file")
     options = train.parse_options(parser)
+    if options.data:
+        parser.error("--data: sequences are made as needed; --evaluate takes others")
     options.epochs = options.epochs or 6
     random = np.random.default_rng(options.seed + 10**6)
     x, y = TASKS[options.task][0](random, options.length, 1000)

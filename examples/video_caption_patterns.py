@@ -130,6 +130,8 @@ def main():
     add("--batches", type=train.positive, default=100, help="an epoch (default: 100)")
     add("--write", help="write 500 clips to this .npz file")
     options = train.parse_options(parser)
+    if options.data:
+        parser.error("--data: clips are made as needed; --evaluate takes others")
     options.epochs = options.epochs or 8
     held_out = clips(np.random.default_rng(options.seed + 10**6), 500)
     if options.write:

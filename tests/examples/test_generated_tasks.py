@@ -240,3 +240,8 @@ def test_chatbot(tmp_path, monkeypatch):
     (tmp_path / "held.tsv").write_text("\n".join(map("\t".join, held_out)))
     again = run("chatbot", tmp_path, "--load", "m", "--evaluate", "held.tsv")
     assert figures(again.splitlines()[-1], "held.tsv: perplexity") == [perplexity]
+
+
+@pytest.mark.parametrize("name", ["long_memory", "video_caption_patterns"])
+def test_data_is_refused_by_what_makes_its_own(name, tmp_path):
+    assert "are made as needed" in complaint(name, tmp_path, "--data", tmp_path)
