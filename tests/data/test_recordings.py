@@ -162,3 +162,9 @@ def test_labels_are_ids_or_named_with_their_line(folder):
     assert data.label_ids(found, "digit", vocabulary).tolist() == [1, 0]
     with pytest.raises(ValueError, match=r"line 4: the model has no speaker 'bob'"):
         data.label_ids(found, "speaker", data.Vocabulary(["ann"], specials=()))
+
+
+@pytest.mark.parametrize("gaps", [[], [0.1], [0.1, 0.1, 0.1]])
+def test_signals_have_a_gap_more(gaps):
+    with pytest.raises(ValueError, match=f"{len(gaps)} gaps and 1 signals, expected one gap more"):
+        data.join_signals([np.ones(4, np.float32)], gaps, 8000)

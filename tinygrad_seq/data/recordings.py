@@ -187,7 +187,11 @@ def join_signals(signals: Sequence[Signal], gaps: Sequence[float], rate: int) ->
     """Return signals (N_i,) one after the other with silence between: (N,), float32.
 
     gaps: of each silence its seconds: before each signal, and after the last
+    Raises ValueError unless there is one gap more than signals.
     """
+    if len(gaps) != len(signals) + 1:
+        raise ValueError(f"join_signals: {len(gaps)} gaps and {len(signals)} signals, "
+                         "expected one gap more")  # fmt: skip
     quiet = [np.zeros(round(rate * seconds), np.float32) for seconds in gaps]
     parts = [part for pair in zip(quiet, [*signals, quiet[-1][:0]], strict=True) for part in pair]
     return np.concatenate(parts)
