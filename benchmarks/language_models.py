@@ -148,7 +148,7 @@ def worker(side, folder, tokens):
     print(json.dumps({"batches": len(batches)}), flush=True)
     at, state = 0, None
     for line in sys.stdin:
-        command, _, count = line.partition(" ")
+        command, _, count = line.strip().partition(" ")
         if command == "validate":
             total, tokens_seen, carried = 0.0, 0, None
             for x, y in held_out:
