@@ -1,8 +1,10 @@
 """A step is traced once for what it depends on, and again when any of that has changed."""
 
 import functools
+import operator
 import random
 import types
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -186,6 +188,29 @@ def test_what_changed_in_a_class_is_noticed(monkeypatch):
     assert not np.array_equal(same(module.step), second)
 
 
+def test_another_class_of_an_object_is_noticed():
+    class Steeper(Scaled):
+        def activation(self, a):
+            return ops.sigmoid(a)
+
+    module = Scaled()
+    first = same(module.step)
+    module.__class__ = Steeper
+    assert not np.array_equal(same(module.step), first)
+
+
+def test_what_changed_behind_a_name_of_the_package_is_noticed(monkeypatch):
+    @functools.wraps(tg.set_num_threads)
+    def under_another_name(a):
+        return squash(a)
+
+    under_another_name.__qualname__ = "set_num_threads"
+    step = lambda h, x: (under_another_name(x + h), h)  # noqa: E731
+    first = same(step)
+    monkeypatch.setitem(globals(), "FACTOR", -0.5)
+    assert not np.array_equal(same(step), first)
+
+
 def test_what_changed_in_a_global_is_noticed(monkeypatch):
     step = by_closure()
     first = same(step)
@@ -246,6 +271,14 @@ def test_two_tensors_and_one_twice_are_two_forms():
         with tg.unrolled():
             (expected,) = tg.grad(tg.scan(make(a, b), X, H)[0].sum(), [a])
         np.testing.assert_allclose(g.numpy(), expected.numpy(), rtol=1e-12)
+
+
+def test_two_objects_and_one_twice_are_two_forms():
+    def make(a, b):
+        return lambda h, x: (h + x if a is b else h - x, h)
+
+    one = []
+    assert not np.array_equal(same(make(one, one)), same(make(one, [])))
 
 
 def reads_a_value(h, x):
@@ -323,7 +356,21 @@ def knows_nothing_of():
     def chosen(h, x):
         return h + x * choice.uniform(0, 1), h
 
+    module, by_name, of = Scaled(), operator.attrgetter("floor"), getattr
+
+    def clock(h, x):
+        return (h + x if perf_counter() > 0 else h), h
+
+    def by_pattern(h, x):
+        match module:
+            case Scaled(floor=floor):
+                return h + x * floor, h
+
+    def by_alias(h, x):
+        return h + x * of(module, "floor"), h
+
     steps = [appends, draws, looks_up, writes, array, has_a_gradient, marked, chosen]
+    steps += [clock, by_pattern, by_alias, lambda h, x: (h + x * by_name(module), h)]
     return [*steps, lambda h, x: (h + rows, x), functools.partial(reads_a_value), len]
 
 

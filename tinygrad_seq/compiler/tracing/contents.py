@@ -21,7 +21,7 @@ import numpy as np
 
 from ...engine.primitive import Primitive
 from ...engine.tensor import Tensor
-from .bytecode import FILLS, Unknown, names_of
+from .bytecode import EFFECTS, FILLS, Unknown, names_of
 
 MOST = 300
 """Values that are read of a step before it is given up: reading has to cost less than tracing."""
@@ -37,7 +37,7 @@ _UNUSED = frozenset(
 """What a class may have that a step does not use of an object."""
 
 _NOTHING: frozenset[str] = frozenset()
-_PLAIN = frozenset({int, bool, str, bytes, type(None), type(Ellipsis), complex})
+_PLAIN = frozenset({int, bool, str, bytes, type(None), type(Ellipsis)})
 
 
 class Form:
@@ -135,11 +135,11 @@ class _Reader:
             if kind is float:
                 found.append((value, math.copysign(1.0, value)))
                 continue
-            number = met.setdefault(id(value), len(met))
-            if number != len(met) - 1:
-                found.append(number)  # the same object as before: which are the same counts too
+            if id(value) in met:
+                found.append(met[id(value)])  # which are the same object counts too
                 continue
-            if number > MOST:
+            met[id(value)] = len(met)
+            if len(met) > MOST:
                 raise Unknown
             found.append(kind)
             if isinstance(value, Tensor) and _is_ours(kind):
@@ -156,7 +156,8 @@ class _Reader:
 
     def _function(self, value: types.FunctionType) -> list[Any]:
         """Return what a function uses; a function of the package's own modules is a constant."""
-        if _is_trusted(value) and "<locals>" not in value.__qualname__:
+        ours = _is_trusted(value) and _is_known(value.__globals__.get("__name__"))
+        if ours and "<locals>" not in value.__qualname__:  # functools.wraps copies another's names
             return self._constant(value)
         names, attributes = names_of(value.__code__)
         self.named |= attributes
@@ -213,6 +214,8 @@ class _Reader:
             isinstance(value, Tensor) or not hasattr(value, "__dict__") or hidden
         ):  # a base may hold what no attribute tells of
             raise Unknown
+        if type(value) is not types.SimpleNamespace:  # whose class cannot be another
+            self.look(_class_of, weakref.ref(value))
         return [*self._class(type(value), _UNUSED), *self._dictionary(vars(value))]
 
     def _container(self, value: Any) -> list[Any]:
@@ -224,17 +227,20 @@ class _Reader:
 
     def _module(self, value: types.ModuleType) -> list[Any]:
         """Return nothing more; a module whose functions a step may call stays as it is."""
-        if value.__name__.partition(".")[0] not in _TRUSTED:
+        if not _is_known(value.__name__):
             raise Unknown
         return self._constant(value)
 
     def _built_in(self, value: Any) -> list[Any]:
-        """Return nothing more. Raises Unknown for a method of an object: random numbers, say."""
-        if not isinstance(value.__self__, (types.ModuleType, type(None))):
+        """Return nothing more. Raises Unknown for a method of an object, and for a clock, say."""
+        owner = value.__self__
+        if not isinstance(owner, (types.ModuleType, type(None))) or not _is_trusted(value):
             raise Unknown
         return self._constant(value)
 
     def _constant(self, value: Any) -> list[Any]:
+        if getattr(value, "__name__", None) in EFFECTS:  # by whatever name the step calls it
+            raise Unknown
         self.found.append(value)
         return []
 
@@ -269,6 +275,10 @@ def _itself(function: Any) -> list[Any]:
     return [function.__code__, function.__defaults__, function.__kwdefaults__, *own]
 
 
+def _class_of(reference: weakref.ref[Any]) -> list[Any]:
+    return [type(reference())]
+
+
 def _items(dictionary: Any) -> list[Any]:
     return [*dictionary, *dictionary.values()]
 
@@ -291,7 +301,11 @@ def _outside(where: tuple[Any, dict[str, Any], tuple[str, ...], Any]) -> list[An
 
 def _is_trusted(value: Any) -> bool:
     """Return whether a function or class is the package's, NumPy's or the language's own."""
-    return str(value.__module__).partition(".")[0] in _TRUSTED
+    return _is_known(value.__module__)
+
+
+def _is_known(module: str | None) -> bool:
+    return str(module).lstrip("_").partition(".")[0] in _TRUSTED
 
 
 def _is_native(item: tuple[str, Any]) -> bool:
