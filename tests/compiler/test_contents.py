@@ -374,7 +374,9 @@ def knows_nothing_of():
     return [*steps, lambda h, x: (h + rows, x), functools.partial(reads_a_value), len]
 
 
-@pytest.mark.parametrize("step", knows_nothing_of(), ids=str)
+@pytest.mark.parametrize(
+    "step", knows_nothing_of(), ids=lambda step: getattr(step, "__name__", "partial")
+)
 def test_nothing_is_said_of_what_cannot_be_compared(step):
     assert contents(step) is None
 
