@@ -55,17 +55,25 @@ class Contents:
     tensors: of these nothing is compared: shapes, dtypes and places are the caller's to look at
     """
 
-    def __init__(self, form: Form, tensors: list[Tensor], reads: list[Read]) -> None:
-        self.form, self.tensors, self._reads = form, tensors, reads
+    def __init__(
+        self, itself: list[Any], form: Form, tensors: list[Tensor], reads: list[Read]
+    ) -> None:
+        self.form, self.tensors, self._itself, self._reads = form, tensors, itself, reads
 
-    def hold(self) -> bool:
-        """Return whether all that was read is, object by object, still there."""
-        return all(_same(look(where), seen) for look, where, seen in self._reads)
+    def hold(self, function: types.FunctionType) -> bool:
+        """Return whether all that was read of a step is, object by object, still there."""
+        if not _same(_itself(function), self._itself):
+            return False
+        for look, where, seen in self._reads:
+            now = look(where)
+            if len(now) != len(seen) or not all(map(is_, now, seen)):
+                return False
+        return True
 
 
 _forms: dict[Any, Form] = {}
-_last: dict[int, tuple[weakref.ref[Any], list[Any], Contents]] = {}
-"""By the identity of a step, or of its owner: what it itself was, and its contents then."""
+_last: dict[int, tuple[weakref.ref[Any], Contents]] = {}
+"""By the identity of a step, or of its owner: the contents when they were last asked for."""
 
 
 def contents(step: Any) -> Contents | None:
@@ -75,10 +83,10 @@ def contents(step: Any) -> Contents | None:
     owner, function = getattr(step, "__self__", step), getattr(step, "__func__", step)
     if type(function) is not types.FunctionType:
         return None
-    itself, place = _itself(function), id(owner)
+    place = id(owner)
     last = _last.get(place)
-    if last is not None and last[0]() is owner and _same(itself, last[1]) and last[2].hold():
-        return last[2]
+    if last is not None and last[0]() is owner and last[1].hold(function):
+        return last[1]
     reader = _Reader(function)
     try:
         reader.read(step)
@@ -88,8 +96,9 @@ def contents(step: Any) -> Contents | None:
     if len(_forms) >= KEPT or len(_last) >= KEPT:
         _forms.clear()
         _last.clear()
-    known = Contents(_forms.setdefault(tuple(reader.found), Form()), reader.tensors, reader.reads)
-    _last[place] = reference, itself, known
+    form = _forms.setdefault(tuple(reader.found), Form())
+    known = Contents(_itself(function), form, reader.tensors, reader.reads)
+    _last[place] = reference, known
     return known
 
 
