@@ -1,8 +1,5 @@
 """Running an example on small texts, in this process or in one of its own."""
 
-import contextlib
-import importlib.util
-import io
 import math
 import re
 import subprocess
@@ -10,9 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tinygrad_seq.engine import backend
-from tinygrad_seq.train import run_program
+import task_runs
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "language_model.py"
 TINY = ("--layers", "1", "--hidden", "12", "--embedding", "8", "--epochs", "2", "--batch", "4")
@@ -20,28 +15,9 @@ TINY += ("--steps", "10", "--length", "20", "--dropout", "0.1", "--lr", "0.02")
 SCORE = re.compile(r"(.+): ([\d.]+) nats or ([\d.]+) bits a (\w+), perplexity ([\d.]+)")
 
 
-def program(path):
-    """The example as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def call(folder, *options, path=PROGRAM):
     """The exit code, stdout and stderr of the program, called in this process."""
-    out, err, before = io.StringIO(), io.StringIO(), (sys.argv, backend._default)
-    sys.argv = [str(path), *map(str, options)]
-    streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
-    try:
-        with contextlib.chdir(folder), streams[0], streams[1]:
-            run_program(program(path).main)
-        code = 0
-    except SystemExit as stop:
-        code = stop.code
-    finally:
-        sys.argv, backend._default = before
-    return code, out.getvalue(), err.getvalue()
+    return task_runs.call(path.stem, folder, *options)
 
 
 def start(folder, *options):

@@ -1,10 +1,10 @@
 """Every output layer, small, in float64; and their losses written out in NumPy."""
 
 import numpy as np
+from nn_layers import host
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn
-from tinygrad_seq.engine.backend import convert, default_backend, get_backend
 
 V, H, K = 7, 3, 4
 COUNTS = np.array([40, 9, 13, 1, 5, 2, 30])
@@ -29,41 +29,9 @@ def make(kind, bias=True, width=H, dtype=np.float64, seed=3):
     return nn.NegativeSampling(width, nn.UnigramSampler(COUNTS), K, shared=shared, **options)
 
 
-def random(*shape, seed=0):
-    """Float64 values in an array, normal."""
-    return np.random.default_rng([seed, *shape]).standard_normal(shape)
-
-
 def classes(*shape, seed=0):
     """Classes in an array."""
     return np.random.default_rng([seed, *shape]).integers(0, V, shape)
-
-
-def leaf(array):
-    """A Tensor of the default backend that gradients are asked for."""
-    return tg.Tensor(convert(np.array(array), default_backend()), requires_grad=True)
-
-
-def there(array):
-    """A Tensor of the default backend, without gradient."""
-    return tg.Tensor(convert(np.array(array), default_backend()))
-
-
-def host(tensor):
-    """The values of a Tensor as a NumPy array."""
-    return np.array(convert(tensor.array, get_backend("numpy")))
-
-
-def functional(module, call):
-    """call(*args) as a function of (the module's parameters, then args), for check_grads."""
-    parameters = list(module.parameters())
-
-    def function(*args):
-        for parameter, given in zip(parameters, args, strict=False):
-            parameter.array, parameter.place = given.array, given.place
-        return call(*args[len(parameters) :])
-
-    return function
 
 
 def log_sigmoid(x):

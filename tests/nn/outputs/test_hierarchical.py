@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from output_layers import COUNTS, H, V, classes, host, leaf, make, random, there
+from nn_layers import constant, host, leaf, random
+from output_layers import COUNTS, H, V, classes, make
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn
@@ -78,7 +79,7 @@ def test_a_chain_is_as_deep_as_it_is_long():
 def test_loss_is_written_out_along_the_path(backend_name):
     layer = make("tree")
     weight, bias, hidden = host(layer.weight), host(layer.bias), random(V, H)
-    found = host(layer(there(hidden), there(np.arange(V)), reduction="none"))
+    found = host(layer(constant(hidden), constant(np.arange(V)), reduction="none"))
     for c in range(V):
         steps = [
             1 / (1 + math.exp(-turn * (weight[node] @ hidden[c] + bias[node])))
@@ -86,7 +87,7 @@ def test_loss_is_written_out_along_the_path(backend_name):
         ]
         assert found[c] == pytest.approx(-math.log(math.prod(steps)), rel=1e-12)
     np.testing.assert_allclose(
-        np.diagonal(host(layer.log_probabilities(there(hidden)))), -found, rtol=1e-12
+        np.diagonal(host(layer.log_probabilities(constant(hidden)))), -found, rtol=1e-12
     )
 
 
@@ -94,7 +95,7 @@ def test_loss_is_written_out_along_the_path(backend_name):
 def test_probabilities_sum_to_one(counts):
     tree = nn.HuffmanTree(counts)
     layer = nn.HierarchicalSoftmax(2, tree, dtype="float64", generator=tg.Generator(0))
-    p = np.exp(host(layer.log_probabilities(there(3 * random(4, 2)))))
+    p = np.exp(host(layer.log_probabilities(constant(3 * random(4, 2)))))
     np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-12)
 
 
@@ -119,9 +120,9 @@ def test_bad_input():
     with pytest.raises(ValueError, match=r"HuffmanTree: counts are \(1,\)"):
         nn.HuffmanTree([1])
     with pytest.raises(IndexError, match="HierarchicalSoftmax: targets: index 7 is out of range"):
-        make("tree")(there(random(2, H)), np.array([0, V]))
+        make("tree")(constant(random(2, H)), np.array([0, V]))
     with pytest.raises(ValueError, match=r"the input is \(2, 4\), expected \(..., 3\)"):
-        make("tree").log_probabilities(there(random(2, 4)))
+        make("tree").log_probabilities(constant(random(2, 4)))
 
 
 def test_the_commonest_class_is_likely_before_training():
@@ -129,7 +130,7 @@ def test_the_commonest_class_is_likely_before_training():
     layer = make("tree")
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
-    p = np.exp(host(layer.log_probabilities(there(random(1, H)))))[0]
+    p = np.exp(host(layer.log_probabilities(constant(random(1, H)))))[0]
     np.testing.assert_allclose(p, 0.5 ** np.diff(layer.tree.offsets), rtol=1e-13)
     assert p.argmax() == COUNTS.argmax()
-    assert layer(there(random(3, H)), classes(3)).shape == ()
+    assert layer(constant(random(3, H)), classes(3)).shape == ()

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from output_layers import COUNTS, DRAWING, KINDS, H, K, V, classes, make, random, there
+from nn_layers import constant, random
+from output_layers import COUNTS, DRAWING, KINDS, H, K, V, classes, make
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn
@@ -31,7 +32,7 @@ CALLS = [
 @every_kind
 def test_calls(kind, error, message, wrong):
     right = {"hidden": random(3, H), "targets": [0, 1, 2]} | wrong
-    hidden = there(right.pop("hidden"))
+    hidden = constant(right.pop("hidden"))
     with pytest.raises(error, match=message):
         make(kind)(hidden, **right)
 
@@ -47,11 +48,11 @@ def test_hidden_states_that_are_no_tensor(kind):
 def test_backends_do_not_mix(kind):
     layer = make(kind)
     with tg.backend("strict"):
-        hidden, targets = there(random(2, H)), there(classes(2))
+        hidden, targets = constant(random(2, H)), constant(classes(2))
     with pytest.raises(TypeError, match="on strict, expected numpy"):
         layer(hidden, classes(2))
     with pytest.raises(TypeError, match="targets are on strict, expected numpy"):
-        layer(there(random(2, H)), targets)
+        layer(constant(random(2, H)), targets)
 
 
 NEGATIVES = [
@@ -70,7 +71,7 @@ NEGATIVES = [
 @every_drawing
 def test_negatives(kind, error, message, negatives):
     with pytest.raises(error, match=message):
-        make(kind)(there(random(2, H)), classes(2), negatives=negatives)
+        make(kind)(constant(random(2, H)), classes(2), negatives=negatives)
 
 
 LAYERS = {
@@ -92,7 +93,7 @@ def test_more_distinct_samples_than_classes():
     with pytest.raises(ValueError, match="num_samples is 8, expected at most the 7 cl"):
         nn.SampledSoftmax(H, nn.LogUniformSampler(V), V + 1)
     layer = nn.SampledSoftmax(H, nn.LogUniformSampler(V), V + 1, unique=False)
-    assert layer(there(random(2, H).astype(np.float32)), classes(2)).item() > 0
+    assert layer(constant(random(2, H).astype(np.float32)), classes(2)).item() > 0
 
 
 def test_a_sampler_that_is_none():
@@ -105,7 +106,7 @@ def test_wrong_generator(kind):
     layer = make(kind)
     layer.generator = np.random.default_rng(0)
     with pytest.raises(TypeError, match=r"generator is a Generator, expected a tg\.Generator"):
-        layer(there(random(2, H)), classes(2))
+        layer(constant(random(2, H)), classes(2))
 
 
 def test_only_normalised_layers_have_log_probabilities():

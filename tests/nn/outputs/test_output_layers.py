@@ -4,23 +4,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from output_layers import (
-    COUNTS,
-    DRAWING,
-    KINDS,
-    SOFTMAXES,
-    H,
-    K,
-    V,
-    classes,
-    functional,
-    host,
-    leaf,
-    losses,
-    make,
-    random,
-    there,
-)
+from nn_layers import constant, functional, host, leaf, random
+from output_layers import COUNTS, DRAWING, KINDS, SOFTMAXES, H, K, V, classes, losses, make
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops, optim
@@ -44,13 +29,13 @@ def test_losses_are_those_of_the_formula(kind, own, backend_name):
     wanted = losses(
         kind, layer, hidden, targets, np.broadcast_to(given.get("negatives", 0), (6, K))
     )
-    on = {key: there(array) for key, array in given.items()}
-    found = layer(leaf(hidden), there(targets), reduction="none", **on)
+    on = {key: constant(array) for key, array in given.items()}
+    found = layer(leaf(hidden), constant(targets), reduction="none", **on)
     assert found.backend == backend_name
     np.testing.assert_allclose(host(found), wanted, rtol=1e-12)
-    total = layer(leaf(hidden), there(targets), reduction="sum", **on)
+    total = layer(leaf(hidden), constant(targets), reduction="sum", **on)
     assert total.item() == pytest.approx(wanted.sum(), rel=1e-12)
-    mean = layer(leaf(hidden), there(targets), **on)
+    mean = layer(leaf(hidden), constant(targets), **on)
     assert mean.item() == pytest.approx(wanted.mean(), rel=1e-12)
 
 
@@ -80,7 +65,7 @@ def test_derivatives_to_second_order(kind, own):
 def test_log_probabilities_sum_to_one_and_have_derivatives(kind, backend_name):
     layer = make(kind)
     hidden = random(2, 5, H)
-    found = layer.log_probabilities(there(hidden))
+    found = layer.log_probabilities(constant(hidden))
     assert found.shape == (2, 5, V)
     np.testing.assert_allclose(np.exp(host(found)).sum(-1), 1, rtol=1e-12)
     points = [leaf(host(p)) for p in layer.parameters()]
@@ -89,7 +74,7 @@ def test_log_probabilities_sum_to_one_and_have_derivatives(kind, backend_name):
 
 @pytest.mark.parametrize("kind", ["full", "tree"])
 def test_exact_losses_are_those_of_the_log_probabilities(kind):
-    layer, hidden, targets = make(kind), there(random(3, 4, H)), classes(3, 4)
+    layer, hidden, targets = make(kind), constant(random(3, 4, H)), classes(3, 4)
     wanted = ops.nll_loss(layer.log_probabilities(hidden).reshape(12, V), targets.reshape(12))
     assert layer(hidden, targets).item() == pytest.approx(wanted.item(), rel=1e-12)
 
@@ -117,7 +102,7 @@ def test_sampled_softmax_with_all_classes_is_the_softmax(sampler):
 @pytest.mark.parametrize("kind", [kind for kind in SOFTMAXES if kind in DRAWING])
 def test_evaluation_is_over_all_classes(kind):
     """Unless negatives are given; training draws again."""
-    layer, hidden, targets = make(kind), there(random(6, H)), classes(6)
+    layer, hidden, targets = make(kind), constant(random(6, H)), classes(6)
     exact = losses("full", layer, random(6, H), targets)
     given = negatives_for(kind, K)
     in_training = host(layer(hidden, targets, reduction="none", **given))
@@ -212,7 +197,7 @@ def test_they_learn_what_the_targets_are(kind):
 
 @every_drawing
 def test_one_seed_draws_the_same_samples(kind):
-    hidden, targets = there(random(5, H)), classes(5)
+    hidden, targets = constant(random(5, H)), classes(5)
     found = [make(kind, seed=s)(hidden, targets, reduction="none") for s in (1, 1)]
     np.testing.assert_array_equal(host(found[0]), host(found[1]))
     layer = make(kind)
@@ -230,9 +215,9 @@ def test_one_seed_draws_the_same_samples(kind):
 def test_shapes_of_hidden_states(kind):
     layer = make(kind)
     for shape in ((), (1,), (2, 3), (2, 3, 2), (0,), (3, 0)):
-        each = layer(there(random(*shape, H)), classes(*shape), reduction="none")
+        each = layer(constant(random(*shape, H)), classes(*shape), reduction="none")
         assert each.shape == shape
-        assert layer(there(random(*shape, H)), classes(*shape), reduction="sum").shape == ()
+        assert layer(constant(random(*shape, H)), classes(*shape), reduction="sum").shape == ()
 
 
 @every_kind
@@ -259,7 +244,7 @@ def test_large_scores_stay_finite(kind):
 def test_state_goes_into_another_layer(kind):
     layer, other = make(kind, seed=1), make(kind, seed=2)
     other.load_state_dict(layer.state_dict())
-    hidden, targets = there(random(4, H)), classes(4)
+    hidden, targets = constant(random(4, H)), classes(4)
     given = negatives_for(kind, K)
     assert layer(hidden, targets, **given).item() == other(hidden, targets, **given).item()
     assert repr(layer).startswith(f"{type(layer).__name__}({H}, {V})")

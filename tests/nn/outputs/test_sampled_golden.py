@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from golden.store import grouped, read
-from output_layers import host, leaf
+from nn_layers import host, leaf
 from sampled_cases import CASES, COUNTS, DRAWS, FILE, H, K, V, probabilities
 
 from tinygrad_seq import nn

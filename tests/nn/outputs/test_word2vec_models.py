@@ -2,20 +2,8 @@
 
 import numpy as np
 import pytest
-from output_layers import (
-    DRAWING,
-    KINDS,
-    H,
-    K,
-    V,
-    classes,
-    functional,
-    host,
-    leaf,
-    log_sigmoid,
-    make,
-    there,
-)
+from nn_layers import constant, functional, host, leaf
+from output_layers import DRAWING, KINDS, H, K, V, classes, log_sigmoid, make
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops, optim
@@ -50,13 +38,13 @@ def test_cbow_combines_its_context(combine, masked, backend_name):
     mask = MASK if masked else np.ones_like(MASK)
     e = host(model.embedding.weight)[contexts]
     wanted = [COMBINATIONS[combine](*pair) for pair in zip(e, mask, strict=True)]
-    given = there(mask) if masked else None
-    found = model.hidden(there(contexts), given)
+    given = constant(mask) if masked else None
+    found = model.hidden(constant(contexts), given)
     np.testing.assert_allclose(host(found), wanted, rtol=1e-13, atol=1e-15)
     assert found.backend == backend_name
     targets = classes(4)
-    loss = model(there(contexts), there(targets), mask=given)
-    assert loss.item() == pytest.approx(model.output(found, there(targets)).item())
+    loss = model(constant(contexts), constant(targets), mask=given)
+    assert loss.item() == pytest.approx(model.output(found, constant(targets)).item())
 
 
 @pytest.mark.parametrize("combine", COMBINATIONS)
@@ -116,7 +104,7 @@ def test_mean_divides_the_gradient_by_the_number_of_contexts():
     contexts = np.array([[1, 2, 1], [4, 5, 6]])
     mask = np.array([[True, True, True], [True, False, False]])
     h_grad = np.array([[1.0, 2.0, 3.0], [5.0, 7.0, 11.0]])
-    model.hidden(contexts, mask).backward(there(h_grad))
+    model.hidden(contexts, mask).backward(constant(h_grad))
     wanted = np.zeros((V, H))
     wanted[1], wanted[2], wanted[4] = h_grad[0] * 2 / 3, h_grad[0] / 3, h_grad[1]
     np.testing.assert_allclose(host(model.embedding.weight.grad), wanted, rtol=1e-14)
