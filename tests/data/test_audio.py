@@ -148,6 +148,14 @@ def test_level():
     assert not audio.level(np.zeros(10)).any()
 
 
+def test_full_scale():
+    np.testing.assert_array_equal(audio.full_scale(np.array([0.25, -0.5])), [0.5, -1.0])
+    np.testing.assert_allclose(audio.full_scale(np.array([1e-6, 0.0])), [0.01, 0.0])
+    assert audio.full_scale(np.ones(2, np.float32)).dtype == np.float32
+    with pytest.raises(ValueError, match="sample 1 is nan"):
+        audio.full_scale(np.array([0.0, np.nan]))
+
+
 def test_resampling_nothing_and_little():
     x = sine(100)
     assert audio.resample(x, 8000, 8000) is x

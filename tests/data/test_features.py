@@ -158,3 +158,33 @@ def test_masks():
         lengths.add((int(rows), int(columns)))
     assert lengths == {(i, j) for i in range(6) for j in range(4)}
     np.testing.assert_array_equal(features.mask_features(x, 0, 0, rng), x)
+
+
+def test_masks_of_a_batch_leave_its_padding():
+    x = np.random.default_rng(0).normal(size=(7, 2, 4)).astype(np.float32)
+    masked = features.mask_padded(x, [4, 7], 3, 2, np.random.default_rng(1))
+    np.testing.assert_array_equal(masked[4:, 0], x[4:, 0])
+    rng = np.random.default_rng(1)
+    for b, n in enumerate((4, 7)):
+        np.testing.assert_array_equal(masked[:n, b], features.mask_features(x[:n, b], 3, 2, rng))
+    assert not np.array_equal(masked, x)
+
+
+def test_crops():
+    x, rng = np.arange(20).reshape(10, 2), np.random.default_rng(0)
+    starts = {int(features.crop(x, 7, rng)[0, 0]) for _ in range(60)}
+    assert starts == {0, 2, 4, 6}
+    np.testing.assert_array_equal(np.diff(features.crop(x, 7, rng)[:, 0]), [2] * 6)
+    np.testing.assert_array_equal(features.crop(x, 11, rng), x)
+    with pytest.raises(ValueError, match="longest is 0"):
+        features.crop(x, 0, rng)
+
+
+def test_stacked_frames():
+    x = np.arange(10).reshape(5, 2)
+    np.testing.assert_array_equal(
+        features.stack_frames(x, 3), [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 8, 9]]
+    )
+    np.testing.assert_array_equal(features.stack_frames(x, 1), x)
+    with pytest.raises(ValueError, match="count is 0"):
+        features.stack_frames(x, 0)

@@ -137,6 +137,13 @@ def level(signal: Signal, decibels: float = -26.0) -> Signal:
     return np.clip(x * gain, -1.0, 1.0).astype(x.dtype)
 
 
+def full_scale(signal: Signal) -> Signal:
+    """Return the signal with its loudest sample at ±1; one below 1e-4 counts as 1e-4."""
+    x = check_signal(signal)
+    scaled: Signal = x / max(np.abs(x).max(), 1e-4)
+    return scaled
+
+
 def resample(signal: Signal, rate: int, to_rate: int) -> Signal:
     """Return the signal at another rate, as long to within a sample, what is too high cut off.
 

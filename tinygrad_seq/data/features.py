@@ -143,6 +143,16 @@ def _autocorrelation(parts: Frames, count: int) -> Frames:
     return np.fft.irfft(power)[:, :count]
 
 
+def stack_frames(features: Frames, count: int) -> Frames:
+    """Return so many frames side by side: features (T, D) -> (ceil(T / count), count · D).
+
+    The last frame stands again where others are missing.
+    """
+    count = _check.integer("stack_frames: count", count, 1)
+    last = features[-1:].repeat(-len(features) % count, axis=0)
+    return np.concatenate([features, last]).reshape(-1, count * features.shape[1])
+
+
 def column_statistics(sequences: Sequence[Frames]) -> tuple[Frames, Frames]:
     """Return the mean and the standard deviation of each column over all frames: (D,), (D,).
 
@@ -206,3 +216,23 @@ def mask_features(
         run = slice(start, start + length)
         masked[(run,) if axis == 0 else (slice(None), run)] = features.mean()
     return masked
+
+
+def mask_padded(
+    x: Frames, lengths: npt.ArrayLike, times: int, bands: int, generator: np.random.Generator
+) -> Frames:
+    """Return a padded batch (T, B, D) with every sequence masked as `mask_features` does.
+
+    lengths (B,): what lies beyond is padding, and stays as it is   times, bands: as there
+    """
+    masked = np.array(x)
+    for b, n in enumerate(np.asarray(lengths)):
+        masked[:n, b] = mask_features(masked[:n, b], times, bands, generator)
+    return masked
+
+
+def crop(features: Frames, longest: int, generator: np.random.Generator) -> Frames:
+    """Return so many frames of features (T, D) on end, from a random one on; all, if T is less."""
+    length = _check.integer("crop: longest", longest, 1)
+    start = int(generator.integers(0, max(len(features) - length, 0) + 1))
+    return features[start : start + length]
