@@ -3,7 +3,8 @@
 from . import metrics
 from .history import History
 from .metrics import bits, perplexity
-from .picture import confusion_picture, picture
+from .picture import confusion_picture, picture, similarity_picture
+from .prediction import predict
 from .program import (
     above_zero,
     count,
@@ -40,9 +41,11 @@ __all__ = [
     "picture",
     "plain_parser",
     "positive",
+    "predict",
     "probability",
     "program_parser",
     "run_program",
     "save_model",
     "settings_of",
+    "similarity_picture",
 ]

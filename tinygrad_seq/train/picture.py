@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..serialize import replacing
-from .metrics._arrays import pair
+from .metrics._arrays import on_host, pair
 
 
 @contextmanager
@@ -55,3 +55,21 @@ def confusion_picture(
         axes.set_yticks(range(len(names)), names)
         for (i, j), number in np.ndenumerate(table):
             axes.text(j, i, str(number), ha="center", va="center")
+
+
+def similarity_picture(path: str | os.PathLike[str], vectors: Any, names: Sequence[str]) -> None:
+    """Nothing; draws the cosines of vectors with each other, as a PNG.
+
+    vectors (N, D)   names (N,): of each one's group; the first of a group bears its name
+    Raises ValueError for shapes that do not fit, ImportError where matplotlib is missing.
+    """
+    x = on_host(vectors)
+    if x.ndim != 2 or len(x) != len(names):
+        raise ValueError(f"similarity_picture: vectors are {x.shape}, expected ({len(names)}, D)")
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    first = {name: i for i, name in reversed(list(enumerate(names)))}
+    with picture(path, (6, 5)) as axes:
+        shown = axes.imshow(x @ x.T, vmin=-1, vmax=1, cmap="RdBu_r")
+        axes.set_xticks(list(first.values()), list(first), rotation=60)
+        axes.set_yticks(list(first.values()), list(first))
+        axes.figure.colorbar(shown, label="cosine")
