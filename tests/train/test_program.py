@@ -1,5 +1,7 @@
 """What programs share: sizes as options, a loss's mean, pictures written whole or not at all."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -127,9 +129,35 @@ def test_fit_without_validation_keeps_the_last_epoch(monkeypatch, tmp_path):
     assert (tmp_path / "part" / "checkpoint.safetensors").exists()
 
 
+def test_a_folder_in_theirs_is_never_elsewhere(monkeypatch):
+    options = parsed(monkeypatch, "--folder", "here", "--seed", "3")
+    assert train.in_folder(options, "without Jürgen 2.5").folder == str(
+        Path("here/without Jürgen 2.5")
+    )
+    assert train.in_folder(options, "..").folder == str(Path("here/%2E."))
+    names = ["a/../../b", "a%2F..", "/etc", "a\\b", "C:x", "a\0"]
+    folders = [Path(train.in_folder(options, name).folder) for name in names]
+    assert {folder.parent for folder in folders} == {Path("here")}
+    assert [folder.name for folder in folders] == [
+        "a%2F..%2F..%2Fb", "a%252F..", "%2Fetc", "a%5Cb", "C%3Ax", "a%00",
+    ]  # fmt: skip
+    assert train.in_folder(options, "x").seed == 3
+    assert options.folder == "here"
+
+
 def test_confusion_picture(tmp_path):
     train.confusion_picture(tmp_path / "a.png", [0, 1, 1], [0, 1, 0], ["yes", "no", "never"])
     assert (tmp_path / "a.png").stat().st_size > 5000
     with pytest.raises(ValueError, match="confusion_picture: predictions are"):
         train.confusion_picture(tmp_path / "b.png", [0, 1], [0], ["yes", "no"])
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_similarity_picture(tmp_path):
+    train.similarity_picture(tmp_path / "a.png", [[1.0, 0], [2, 0], [0, 1]], ["a", "a", "b"])
+    assert (tmp_path / "a.png").stat().st_size > 3000
+    with pytest.raises(
+        ValueError, match=r"similarity_picture: vectors are \(2,\), expected \(2, D\)"
+    ):
+        train.similarity_picture(tmp_path / "b.png", [1.0, 2.0], ["a", "b"])
     assert not (tmp_path / "b.png").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -108,8 +109,12 @@ def settings_of(options: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 
 def in_folder(options: argparse.Namespace, name: str) -> argparse.Namespace:
-    """Return the same options for one of several trainings, with a folder in theirs."""
-    return argparse.Namespace(**{**vars(options), "folder": str(Path(options.folder) / name)})
+    """Return the same options for one of several trainings, with a folder in theirs.
+
+    name: of the folder; signs other than letters, digits, spaces and _ . - stand in it as %XX
+    """
+    plain = re.sub(r"^\.|[^\w .-]", lambda sign: f"%{ord(sign[0]):02X}", name)
+    return argparse.Namespace(**{**vars(options), "folder": str(Path(options.folder) / plain)})
 
 
 def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
