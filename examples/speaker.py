@@ -7,11 +7,10 @@
 labels.csv has the columns file, speaker and split; verification_trials_val.csv, say, has file_a,
 file_b and same_speaker, 0 or 1 (and may have kind: those of a kind are scored by themselves too).
 A bidirectional GRU reads the log-mel spectrum of recordings made equally loud; the largest and the
-mean of its outputs over time become a vector.
-Loss: GE2E, a vector near the centroid of its speaker's and far from those of others. A voice at
-another speed is another speaker's, so that few speakers make many. How alike two voices are is the
-cosine of their vectors, in standard deviations from each one's cosines with the nearest of the
-voices learnt from.
+mean of its outputs over time become a vector. Loss: GE2E, a vector near the centroid of its
+speaker's and far from those of others. A voice at another speed is another speaker's, so that few
+speakers make many. How alike two voices are is the cosine of their vectors, in standard deviations
+from each one's cosines with the nearest of the voices learnt from.
 The figures: equal error rate of the trials whose recordings are new to the model; and, with each
 speaker left out in turn, of the trials with a recording of that speaker. Every model is as its last
 epoch leaves it. With --parts all every recording may train, not just those of split train.
@@ -19,14 +18,11 @@ epoch leaves it. With --parts all every recording may train, not just those of s
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, train
 from tinygrad_seq.data import audio, features
-from tinygrad_seq.train import metrics
 
 RATE, SPEEDS = 8000, (0.85, 1.0, 1.15)
 LONGEST = 100  # frames, of 10 ms, of a recording that a batch has
@@ -61,124 +57,75 @@ class SpeakerModel(nn.Module):
 
     def vectors(self, spectra):
         """Vectors of length 1, (N, E)."""
-        found = np.empty((len(spectra), self.cohort.shape[2]), np.float32)
-        batches = data.PaddedBatches(
-            spectra, 64, targets=np.arange(len(spectra)), bucket=len(spectra), shuffle=False
-        )
-        with tg.no_grad():
-            for x, lengths, rows in batches:
-                found[rows] = self.eval()(x, lengths).to("numpy").numpy()
+        found = train.predict(self, spectra)
         return found / np.linalg.norm(found, axis=1, keepdims=True)
-
-    def alike(self, a, b):
-        """How alike voices are, (N,), by their vectors a and b (N, E)."""
-        known = self.cohort.to("numpy").numpy().reshape(-1, a.shape[1])
-        return metrics.normalized_cosines(a, b, known, max(len(known) // 8, 2))
-
-    def who(self, vectors):
-        """The speaker, of those learnt from, whose voice is the most like each vector's."""
-        centroids = self.cohort.to("numpy").numpy().mean(axis=1)  # (S, E)
-        return [self.speakers[i] for i in (vectors @ centroids.T).argmax(axis=1)]
-
-
-def made_up_recordings(number=100, voices=4):
-    """Voices that say vowels, each at a height and with a mouth of its own; and trials."""
-    random, recordings = np.random.default_rng(0), []
-    vowels = [(750, 1200, 2500), (450, 1900, 2600), (280, 2300, 2900), (320, 800, 2300)]
-    for i in range(number):
-        height, tract = 90 + 35 * (i % voices), (1.0, 0.85, 1.15, 0.95)[i % voices]
-        words = [vowels[k] for k in random.integers(0, 4, 2)]
-        pitch, seconds = height * random.uniform(0.93, 1.07, 3), random.uniform(0.25, 0.4)
-        signal = data.voices.glide(words, pitch, seconds, RATE, random, tract=tract, breath=0.05)
-        values = {"file": f"{i}.wav", "speaker": f"voice {i % voices}"}
-        values["split"] = "val" if i % 10 < 4 else "train"
-        recordings.append(data.Recording(f"made up, {i}", signal, values))
-    new = [r.values for r in recordings if r.values["split"] == "val"]
-    pairs = [(a, b) for k, a in enumerate(new) for b in new[:k]]
-    trials = [data.Trial("made up", a["file"], b["file"], a["speaker"] == b["speaker"])
-              for a, b in pairs]  # fmt: skip
-    return recordings, trials
 
 
 def learn(options, heard, names):
     """A model of voices heard at every speed, and its settings; names: of their speakers."""
-    own = {s: [i for i, name in enumerate(names) if name == s] for s in sorted(set(names))}
+    own = data.groups_of(names)
     mean, deviation = features.column_statistics([x for versions in heard for x in versions])
     settings = train.settings_of(options, "hidden", "embedding")
     settings |= {"mean": mean.tolist(), "deviation": deviation.tolist(), "speakers": list(own)}
     settings["cohort"] = min(COHORT, *map(len, own.values()))
     model, size = SpeakerModel(**settings), options.batch
 
-    def make(random, _):
-        chosen = []
-        for speed in range(len(SPEEDS)):
-            for places in own.values():
-                for i in random.choice(places, size, replace=len(places) < size):
-                    start = random.integers(0, max(len(heard[i][speed]) - LONGEST, 0) + 1)
-                    chosen.append(heard[i][speed][start : start + LONGEST])
-        return data.pad_sequences(chosen)
+    def make_batch(random, _):
+        places = ((i, v) for v in range(len(SPEEDS)) for i in data.draw_of_each(own, size, random))
+        return data.pad_sequences([features.crop(heard[i][v], LONGEST, random) for i, v in places])
 
     def loss(batch, _):
         return model.criterion(model(*batch).reshape(-1, size, options.embedding)), None
 
-    batches = data.GeneratedBatches(make, options.batches, options.seed)
+    batches = data.GeneratedBatches(make_batch, options.batches, options.seed)
     train.fit(model, loss, batches, None, options, weight_decay=1e-4)
-    even = [places[k * len(places) // settings["cohort"]] for places in own.values()
-            for k in range(settings["cohort"])]  # fmt: skip
-    vectors = model.vectors([heard[i][SPEEDS.index(1.0)] for i in even])
-    model.load_state_dict({**model.state_dict(), "cohort": vectors.reshape(model.cohort.shape)})
+    cohort = [heard[i][SPEEDS.index(1.0)] for i in data.spread_of_each(own, settings["cohort"])]
+    vectors = model.vectors(cohort).reshape(model.cohort.shape)
+    model.load_state_dict({**model.state_dict(), "cohort": vectors})
     return model, settings
 
 
 def score(title, model, spectra, trials):
     """Equal error rate of the trials, printed; spectra: of the recordings, by name."""
     a, b = (model.vectors([spectra[trial[side]] for trial in trials]) for side in (1, 2))
-    rate = metrics.equal_error_rate(model.alike(a, b), [trial.same for trial in trials])
+    known = model.cohort.to("numpy").numpy().reshape(-1, a.shape[1])
+    alike = train.metrics.normalized_cosines(a, b, known, max(len(known) // 8, 2))
+    rate = train.metrics.equal_error_rate(alike, [trial.same for trial in trials])
     print(f"{title}: equal error rate {rate:.1%} of {len(trials):,} trials", flush=True)
     return rate
 
 
 def make(options):
     """A model of all speakers, saved, after each was left out once to see what that costs."""
-    recordings, trials = made_up_recordings()
     if options.data:
         recordings = data.read_recordings(options.data, RATE, ("speaker", "split"))
-        trials = data.read_trials(options.data)
+        trials = data.read_trials(options.data, [r.values["file"] for r in recordings])
+    else:
+        recordings = data.voices.different_speakers(np.random.default_rng(0))
+        trials = data.all_trials(data.of_split(recordings, "val"))
     speaker = {r.values["file"]: r.values["speaker"] for r in recordings}
-    for where, first, second, *_ in trials:
-        if not {first, second} <= speaker.keys():
-            raise ValueError(f"{where}: not both recordings are among the labels")
     spectra = {r.values["file"]: hear(r.signal) for r in recordings}
-    taught = [r for r in recordings if options.parts == "all" or r.values["split"] == "train"]
+    taught = recordings if options.parts == "all" else data.of_split(recordings, "train")
     heard = [[hear(features.change_speed(r.signal, v)) for v in SPEEDS] for r in taught]
     names, rates = [r.values["speaker"] for r in taught], []
+    about = data.trials_about(trials, speaker, sorted(set(names)))
     for name, others, _ in data.leave_one_out(names):
         part = [heard[i] for i in others], [names[i] for i in others]
         model, _ = learn(train.in_folder(options, f"without {name}"), *part)
-        about = [t for t in trials if name in (speaker[t.first], speaker[t.second])]
-        rates.append(score(f"without {name}", model, spectra, about))
+        rates.append(score(f"without {name}", model, spectra, about[name]))
     model, settings = learn(options, heard, names)
     train.save_model(train.model_path(options), model, settings)
     print(f"each speaker left out in turn: equal error rate {np.mean(rates):.1%}, the mean")
     new = sorted(speaker.keys() - {r.values["file"] for r in taught}, key=lambda f: (speaker[f], f))
     trials = [t for t in trials if {t.first, t.second} <= set(new)]
-    if trials:
+    if len({t.same for t in trials}) == 2:
         vectors, right = model.vectors([spectra[f] for f in new]), [speaker[f] for f in new]
-        share = metrics.accuracy(model.who(vectors), right)
+        nearest = (vectors @ model.cohort.to("numpy").numpy().mean(axis=1).T).argmax(axis=1)
+        share = train.metrics.accuracy([model.speakers[i] for i in nearest], right)
         print(f"who it is, of {len(model.speakers)} speakers: {share:.1%} of {len(new)} recordings")
-        draw(Path(options.folder) / "alike.png", vectors, right)
+        train.similarity_picture(f"{options.folder}/alike.png", vectors, right)
         score("speakers learnt from, new recordings", model, spectra, trials)
     return model
-
-
-def draw(path, vectors, names):
-    """A picture of the cosines of recordings with each other, in order of their speakers."""
-    with train.picture(path, (6, 5)) as axes:
-        shown = axes.imshow(vectors @ vectors.T, vmin=-1, vmax=1, cmap="RdBu_r")
-        first = {name: i for i, name in reversed(list(enumerate(names)))}
-        axes.set_xticks(list(first.values()), list(first), rotation=60)
-        axes.set_yticks(list(first.values()), list(first))
-        axes.figure.colorbar(shown, label="cosine")
 
 
 def main():
@@ -192,13 +139,10 @@ def main():
     model = train.load_model(options.load, SpeakerModel) if options.load else make(options)
     if options.evaluate:
         trials = data.read_trials(options.evaluate)
-        path = Path(options.evaluate)
-        sounds = data.AudioFolder(path if path.is_dir() else path.parent, RATE)
-        spectra = {name: hear(sounds[name]) for t in trials for name in (t.first, t.second)}
-        for kind in sorted({t.kind for t in trials}):
-            part = [t for t in trials if t.kind == kind]
-            if len(part) < len(trials) and len({t.same for t in part}) == 2:
-                score(f"{options.evaluate}, {kind}", model, spectra, part)
+        signals = data.trial_signals(options.evaluate, trials, RATE)
+        spectra = {name: hear(signal) for name, signal in signals.items()}
+        for kind, part in data.trials_by_kind(trials).items():
+            score(f"{options.evaluate}, {kind}", model, spectra, part)
         score(options.evaluate, model, spectra, trials)
 
 

@@ -19,27 +19,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from spoken_digits import RATE, hear, listen, parts_of, prepared
 
 import tinygrad_seq as tg
 from tinygrad_seq import data, decode, nn, ops, train
-from tinygrad_seq.data import features
+from tinygrad_seq.data import audio, features
 
+RATE = 8000  # samples a second
 STACK = 3  # log-mel frames, 10 ms each, that the network reads at a time
 BLANK = " "  # no word, unlike any transcript's
 
 
-def read(signal):
-    """What the network reads of a signal: (T, 120)."""
-    frames = hear(signal)
-    last = frames[-1:].repeat(-len(frames) % STACK, axis=0)
-    return np.concatenate([frames, last]).reshape(-1, STACK * 40)
+def hear(signal):
+    """What the network reads of a signal, its loudest sample at 1: (T, 120)."""
+    frames = features.log_mel(audio.full_scale(signal), RATE, mels=40, floor=1e-3)
+    return features.stack_frames(frames, STACK)
 
 
 class Recogniser(nn.Module):
     """Log-probabilities of blank and words: spectra x (T, B, 120), lengths -> (T, B, 1 + V).
 
     mean, deviation: of each column in the training recordings
+    In training a run of at most 3 steps, and one of at most 24 columns, is hidden in each.
     """
 
     def __init__(self, words, mean, deviation, hidden, layers, dropout):
@@ -50,62 +50,26 @@ class Recogniser(nn.Module):
         self.output = nn.Linear(2 * hidden, len(self.words))
 
     def forward(self, x, lengths):
-        """Log-probabilities of every frame."""
-        h, _ = self.recurrent(prepared(self, x, lengths, 3, 24), lengths=lengths)
+        """Log-probabilities of every step."""
+        x = (x - self.mean) / self.deviation
+        if self.training:
+            x = features.mask_padded(x, lengths, 3, 24, tg.default_generator().numpy)
+        h, _ = self.recurrent(tg.tensor(x), lengths=lengths)
         return ops.log_softmax(self.output(self.dropout(h)))
 
-    def write(self, x, lengths):
-        """The transcript of each sequence, by the best path."""
-        with tg.no_grad():
-            found = decode.best_path(self(x, lengths), lengths)
-        return [" ".join(self.words.tokens[i] for i in ids) for ids in found]
 
-
-class Strings:
-    """Random strings of the words of one speaker, from recordings."""
-
-    def __init__(self, model, recordings, speeds=(1.0,)):
-        self.speakers = {}
-        words = data.label_ids(recordings, "digit", model.words)
-        for r, word in zip(recordings, words, strict=True):
-            said = self.speakers.setdefault(r.values["speaker"], [])
-            said += [(features.change_speed(r.signal, speed), word) for speed in speeds]
-
-    def draw(self, random, number, longest):
-        """So many strings of at most so many words: what the network reads, and their words."""
-        strings = []
-        for _ in range(number):
-            said = self.speakers[random.choice(list(self.speakers))]
-            chosen = random.integers(len(said), size=random.integers(1, longest + 1))
-            signals, words = zip(*(said[i] for i in chosen), strict=True)
-            gaps = random.uniform(0.02, 0.15, len(words) + 1)
-            strings.append((read(data.join_signals(signals, gaps, RATE)), np.array(words)))
-        return strings
-
-
-def strings_of(path, model):
-    """Every string of a table: what the network reads, and its words."""
-    strings = []
-    for where, signal, values in data.read_strings(path, RATE):
-        words = values["transcript"].split()
-        for word in words:
-            if word not in model.words:
-                raise ValueError(f"{where}: the model has no word {word!r}")
-        strings.append((read(signal), model.words.encode(words)))
-    return strings
-
-
-def batches_of(strings, size):
+def batches_of(model, strings, size):
     """Batches of spectra (T, B, 120), lengths, words (S, B) and numbers of words, in order."""
-    x, words = zip(*strings, strict=True)
+    x, words = [hear(r.signal) for r in strings], data.word_ids(strings, "transcript", model.words)
     return data.PaddedBatches(x, size, outputs=words, target_pad=0, shuffle=False)
 
 
-def score(title, model, strings):
-    """Word error rate, printed."""
-    model.eval()
-    said = [text for x, lengths, *_ in batches_of(strings, 50) for text in model.write(x, lengths)]
-    right = [" ".join(model.words.tokens[i] for i in words) for _, words in strings]
+def score(title, model, strings, batches):
+    """Word error rate of the strings, whose batches these are, printed."""
+    with tg.no_grad():
+        read = [decode.best_path(model(x, lengths), lengths) for x, lengths, *_ in batches]
+    said = [" ".join(model.words.decode(path)) for paths in read for path in paths]
+    right = [" ".join(string.values["transcript"].split()) for string in strings]
     figure = train.metrics.word_error_rate(said, right)
     print(f"{title}: word error rate {figure:.2%} of {len(right):,} strings", flush=True)
     return figure
@@ -113,51 +77,54 @@ def score(title, model, strings):
 
 def make(options):
     """A model trained on strings of the recordings of --data, and saved."""
-    recordings, held_out = parts_of(options.data, ["digit", "speaker", "split"])
-    mean, deviation = features.column_statistics([read(r.signal) for r in recordings])
+    if options.data:
+        recordings = data.read_recordings(options.data, RATE, ["digit", "speaker", "split"])
+        judged = data.read_strings(Path(options.data) / "digit_strings_val.csv", RATE)
+    else:
+        recordings = data.voices.spoken_words(np.random.default_rng(0))
+        held_out, random = data.of_split(recordings, "val"), np.random.default_rng(1)
+        judged = data.draw_strings(held_out, "digit", 60, options.longest, random, RATE)
+    recordings = data.of_split(recordings, "train")
+    mean, deviation = features.column_statistics([hear(r.signal) for r in recordings])
     settings = train.settings_of(options, "hidden", "layers", "dropout")
     settings |= {"mean": mean.tolist(), "deviation": deviation.tolist()}
     settings |= {"words": sorted({r.values["digit"] for r in recordings})}
     model = Recogniser(**settings)
-    if options.data:
-        judged = strings_of(Path(options.data) / "digit_strings_val.csv", model)
-    else:
-        judged = Strings(model, held_out).draw(np.random.default_rng(1), 60, options.longest)
     print(f"{len(recordings):,} recordings, validation on {len(judged):,} strings", model, sep="\n")
-    strings = Strings(model, recordings, (0.9, 1.0, 1.1))
+    held_out, versions = batches_of(model, judged, 50), data.at_speeds(recordings, (0.9, 1.0, 1.1))
 
-    def batch(random, _):
-        drawn = strings.draw(random, options.batch, options.longest)
-        return next(iter(batches_of(drawn, options.batch)))
+    def make_batch(random, _):
+        strings = data.draw_strings(versions, "digit", options.batch, options.longest, random, RATE)
+        return next(iter(batches_of(model, strings, options.batch)))
 
     def loss(batch, _):
         x, lengths, words, sizes = batch
         return ops.ctc_loss(model(x, lengths), words.T, lengths, sizes), None
 
-    batches = data.GeneratedBatches(batch, options.batches, options.seed)
-    train.fit(model, loss, batches, lambda: score("validation", model, judged), options,
+    batches = data.GeneratedBatches(make_batch, options.batches, options.seed)
+    train.fit(model, loss, batches, lambda: score("validation", model, judged, held_out), options,
               weight_decay=0.01)  # fmt: skip
-    score("validation, best", model, judged)
+    score("validation, best", model, judged, held_out)
     train.save_model(train.model_path(options), model, settings)
-    draw(Path(options.folder) / "string.png", model, judged[0][0])
+    draw(Path(options.folder) / "string.png", model, judged[0].signal)
     return model
 
 
-def draw(path, model, x):
+def draw(path, model, signal):
     """A picture of a string: what the network reads, and what it says of every frame."""
+    x = hear(signal)[:, None]  # (T, 1, 120)
     lengths, end = np.array([len(x)]), len(x) * STACK * 0.01
     with tg.no_grad():
-        p = ops.exp(model(x[:, None], lengths)).to("numpy").numpy()[:, 0]
-    (text,) = model.write(x[:, None], lengths)
+        log_p = model(x, lengths)
+    text = " ".join(model.words.decode(decode.best_path(log_p, lengths)[0]))
     print(f"heard {text}")
-    options = {"aspect": "auto", "cmap": "gray_r"}
+    p, look = np.exp(log_p.to("numpy").numpy()[:, 0]), {"aspect": "auto", "cmap": "gray_r"}
     with train.picture(path, (9, 5), rows=2) as (spectrum, said):
-        frames, count = x.reshape(-1, 40), p.shape[1]
-        spectrum.imshow(frames.T, origin="lower", extent=(0, end, 0, 40), **options)
+        spectrum.imshow(x.reshape(-1, 40).T, extent=(0, end, 0, 40), origin="lower", **look)
         spectrum.set(ylabel="mel band", title=f"heard: {text}")
-        said.imshow(p.T, vmin=0, vmax=1, extent=(0, end, count, 0), **options)
-        said.set_yticks(np.arange(count) + 0.5, ["blank", *model.words.tokens[1:]])
-        said.set(xlabel="seconds")
+        said.imshow(p.T, extent=(0, end, p.shape[1], 0), vmin=0, vmax=1, **look)
+        places = np.arange(p.shape[1]) + 0.5
+        said.set(xlabel="seconds", yticks=places, yticklabels=["blank", *model.words.tokens[1:]])
 
 
 def main():
@@ -173,9 +140,10 @@ def main():
     options.batches = options.batches or (100 if options.data else 40)
     model = train.load_model(options.load, Recogniser) if options.load else make(options)
     if options.hear:
-        draw(Path(options.folder) / "heard.png", model, read(listen(options.hear)))
+        draw(Path(options.folder) / "heard.png", model, data.read_signal(options.hear, RATE))
     if options.evaluate:
-        score(options.evaluate, model, strings_of(options.evaluate, model))
+        strings = data.read_strings(options.evaluate, RATE)
+        score(options.evaluate, model, strings, batches_of(model, strings, 50))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from task_runs import complaint, figures, program, run
+from task_runs import complaint, figures, run
 
-from tinygrad_seq.data import audio
+from tinygrad_seq.data import audio, voices
 
 pytest.importorskip("soundfile")
 pytest.importorskip("jiwer")
@@ -16,8 +16,8 @@ pytest.importorskip("jiwer")
 def folder(tmp_path):
     """Recordings of made-up words, half of them in a folder of their own, with labels.csv."""
     (tmp_path / "new" / "recordings").mkdir(parents=True)
-    lines = ["file,digit,speaker,split"]
-    for i, (_, signal, values) in enumerate(program("spoken_digits").made_up_recordings(20)):
+    lines, rng = ["file,digit,speaker,split"], np.random.default_rng(0)
+    for i, (_, signal, values) in enumerate(voices.spoken_words(rng, 20)):
         place = tmp_path / "new" / ("recordings" if i % 2 else ".")
         audio.write_wav(place / f"{i}.wav", signal, 8000)
         lines.append(f"{i}.wav,{values['digit']},{values['speaker']},{values['split']}")
@@ -50,7 +50,7 @@ def test_spoken_digits(folder):
     assert "odd.csv, line 2: " in said
     assert said.endswith("low.wav: 4000 samples a second, expected 8000 or more")
     said = complaint("spoken_digits", folder, "--load", "m", "--evaluate", "new", "--split", "x")
-    assert said == "new: no recordings of the split x"
+    assert said == "new/labels.csv: no recordings of the split x, only of train, val"
 
 
 def test_speech_recognition(folder):

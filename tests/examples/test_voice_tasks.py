@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from task_runs import call, complaint, figures, program, run
 
-from tinygrad_seq.data import audio
+from tinygrad_seq import data
+from tinygrad_seq.data import audio, voices
 
 pytest.importorskip("soundfile")
 LITTLE = ("--hidden", 24, "--lr", 0.01)
@@ -37,7 +38,7 @@ def test_emotion(tmp_path):
     assert out.count("without ") == 4
     assert (tmp_path / "runs" / "emotion" / "confusion.png").stat().st_size > 5000
 
-    write_folder(tmp_path / "new", program("emotion").made_up_recordings(24))
+    write_folder(tmp_path / "new", voices.moods(np.random.default_rng(0), 24))
     again = run("emotion", tmp_path, "--load", "m", "--evaluate", "new")
     assert figures(again.splitlines()[-1], "new: accuracy")[0] > 80  # it has heard these
     (tmp_path / "new" / "odd.csv").write_text("file,emotion\n0.wav,anger\n1.wav,envy\n")
@@ -49,11 +50,12 @@ def test_emotion(tmp_path):
 
 def test_an_emotion_is_heard_in_its_own_recording_alone():
     module = program("emotion")
-    heard = module.hear_all(module.made_up_recordings(8))
+    made = voices.moods(np.random.default_rng(0), 8)
+    heard = module.hear_all(made)
     model = module.EmotionModel(["a", "b", "c"], [0.0] * 36, [1.0] * 36, 8, 0.5)
     together = model.judge(heard)
     assert [model.judge([one])[0] for one in heard] == together.tolist()
-    quiet = module.hear(0.01 * module.made_up_recordings(1)[0].signal)
+    quiet = module.hear(0.01 * made[0].signal)
     np.testing.assert_allclose(quiet, heard[0][1], atol=1e-3)  # the level does not count
 
 
@@ -65,7 +67,8 @@ def test_speaker(tmp_path):
     assert figures(out, "who it is, of 4 speakers: ")[0] > 60  # any one: 25
     assert (tmp_path / "runs" / "speaker" / "alike.png").stat().st_size > 5000
 
-    recordings, trials = program("speaker").made_up_recordings(20)
+    recordings = voices.different_speakers(np.random.default_rng(0), 20)
+    trials = data.all_trials(data.of_split(recordings, "val"))
     write_folder(tmp_path / "new", recordings)
     table = tmp_path / "new" / "verification_trials_x.csv"
     rows = [f"{t.first},{t.second},{int(t.same)},{'ab'[i % 2]}" for i, t in enumerate(trials)]
@@ -76,9 +79,9 @@ def test_speaker(tmp_path):
         assert [line[: len(path) + 3] for line in again.splitlines()[:-1]] == [
             f"{path}, a", f"{path}, b",
         ]  # fmt: skip
-    table.write_text("file_a,file_b,same_speaker\n0.wav,none.wav,1\n")
+    table.write_text("file_a,file_b,same_speaker\n0.wav,1.wav,0\n0.wav,none.wav,1\n")
     said = complaint("speaker", tmp_path, "--load", "m", "--evaluate", "new")
-    assert "none.wav" in said
+    assert said.startswith("new/verification_trials_x.csv, line 3: new/none.wav: neither there")
     said = complaint("speaker", tmp_path, "--data", "new")
-    assert said.endswith("line 2: not both recordings are among the labels")
+    assert said == "new/verification_trials_x.csv, line 3: none.wav is not among the labels"
     assert "not a model of this program" in complaint("emotion", tmp_path, "--load", "m")
