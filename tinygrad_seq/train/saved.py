@@ -31,9 +31,11 @@ def load_model(path: PathLike, kind: type[M]) -> M:
     """
     metadata, arrays = load_metadata(path), load(path)
     try:
+        if "model" not in metadata:
+            raise ValueError("there are no settings in it, as save_model writes them")
         about = json.loads(metadata["model"])
         if about["class"] != kind.__name__:
-            raise ValueError(f"it is a {about['class']}, expected a {kind.__name__}")
+            raise ValueError(f"its class is {about['class']}, expected {kind.__name__}")
         model = kind(**about["settings"])
         model.load_state_dict(arrays)
     except (KeyError, TypeError, ValueError) as error:
