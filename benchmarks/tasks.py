@@ -2,6 +2,7 @@
 
 python benchmarks/tasks.py tagger ud_ewt_pos           (examples/tagger.py, its default sizes)
 python benchmarks/tasks.py translate tatoeba_eng_fra   (examples/translate.py, likewise)
+python benchmarks/tasks.py ctc 200,32,11,7             (ctc_loss alone: T, B, V, S at most)
 
 Without dropout, whose masks would differ. Both sides start from the same weights, see the same
 batches in the same order, run in processes of their own with --threads threads each, and take
@@ -187,7 +188,37 @@ def translator_loss(model, batch, _):
     return torch.nn.functional.cross_entropy(flat, following, ignore_index=0)
 
 
-TASKS = {"tagger": tagger, "translate": translate}
+def ctc(side, shape):
+    """A function that runs ctc_loss forwards and backwards, from log-probabilities on."""
+    import torch
+
+    import tinygrad_seq as tg
+    from tinygrad_seq import ops
+
+    T, B, V, S = map(int, shape.split(","))
+    random = np.random.default_rng(0)
+    logits = torch.from_numpy(random.normal(size=(T, B, V)).astype(np.float32))
+    data = torch.log_softmax(logits, dim=-1).numpy()
+    targets = random.integers(1, V, (B, S))
+    frames, symbols = random.integers(3 * T // 4, T + 1, B), random.integers(S // 2, S + 1, B)
+    if side == "tinygrad_seq":
+        x, loss_of = tg.tensor(data, requires_grad=True), ops.ctc_loss
+        rest = [targets, frames, symbols]
+    else:
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        x, loss_of = torch.from_numpy(data).requires_grad_(), torch.nn.functional.ctc_loss
+        rest = [torch.from_numpy(a) for a in (targets, frames, symbols)]
+
+    def step(_):
+        x.grad = None
+        loss = loss_of(x, *rest)
+        loss.backward()
+        return loss.item()
+
+    return step
+
+
+TASKS = {"tagger": tagger, "translate": translate, "ctc": ctc}
 SIDES = {"tinygrad_seq": ours, "torch": pytorch}
 
 
@@ -197,8 +228,12 @@ def worker(side, options):
 
     sys.path.insert(0, str(EXAMPLES))
     tg.manual_seed(0)
-    model, batches, loss, lexicon = TASKS[options.task](options.data)
-    step, stream = SIDES[side](options.task, model, loss, lexicon), iter(batches)
+    if options.task == "ctc":
+        step, batches = ctc(side, options.data), range(10**6)
+    else:
+        model, batches, loss, lexicon = TASKS[options.task](options.data)
+        step = SIDES[side](options.task, model, loss, lexicon)
+    stream = iter(batches)
     print(json.dumps({"steps": len(batches)}), flush=True)
     for line in sys.stdin:
         chunk = list(itertools.islice(stream, int(line)))
@@ -233,7 +268,7 @@ def compare(options):
         ratio = statistics.median(t / o for t, o in zip(taken, first, strict=True))
         low, middle, high = (1e3 * t for t in np.quantile(taken, (0.25, 0.5, 0.75)))
         last = answers[side][-1]
-        print(f"{side:13s} {middle:.1f} ms a step ({low:.1f}-{high:.1f}), x{ratio:.2f}, "
+        print(f"{side:13s} {middle:.2f} ms a step ({low:.2f}-{high:.2f}), x{ratio:.2f}, "
               f"{middle * epoch[side] / 1e3:.0f} s an epoch of {epoch[side]}, losses "
               f"{answers[side][0]['loss']:.5f} {last['loss']:.5f}, {last['MB']} MB")  # fmt: skip
         process.communicate()
@@ -242,7 +277,7 @@ def compare(options):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("data", help="a folder with the example's data")
+    parser.add_argument("data", help="a folder with the example's data, or sizes")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--chunk", type=int, default=10, help="steps of a turn")
     parser.add_argument("--warm", type=int, default=10, help="steps before the first turn")

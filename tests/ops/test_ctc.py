@@ -90,6 +90,26 @@ def test_long_inputs_stay_exact_in_float32():
     assert losses[1] == pytest.approx(losses[0], rel=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_large_number_masks_as_infinity_does(dtype):
+    """Past 1e15 the sums have no last digits; a posterior that all must share is still 1."""
+    data, found = leaf(8, 3, 4).detach().numpy().astype(dtype), []
+    for mask in (-np.inf, -1e30):
+        data[:3, 0, 1] = data[5, 1, 0] = mask
+        x = tg.tensor(data, requires_grad=True)
+        losses = ops.ctc_loss(x, [[1, 2]] * 3, [8] * 3, [2] * 3, reduction="none")
+        losses.sum().backward()
+        found.append((losses.detach(), x.grad.numpy().copy()))
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-12)
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-12)
+    data[4, 2] = -1e30
+    x = tg.tensor(data[:, 2:], requires_grad=True)
+    loss = ops.ctc_loss(x, [[1, 2]], [8], [2], reduction="sum")
+    loss.backward()
+    assert loss.item() == pytest.approx(1e30)
+    assert (x.grad.numpy() >= -1).all()
+
+
 BAD = {
     "4 axes": ("x", (2, 2, 2, 2), ValueError, r"log_probs are float64\(2, 2, 2, 2\)"),
     "no frames": ("x", (0, 2, 3), ValueError, "T at least 1"),

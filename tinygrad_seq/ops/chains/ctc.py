@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy as np
 from ...engine.backend import Array, backend_of, is_array, values, xp
 from ...engine.primitive import fused
 from ...engine.tensor import Tensor, tensor_at
+from ...machine.memory import memory
 from ..elementwise import where
 from ..indexing import getitem
 from ..losses import reduced
@@ -50,8 +49,11 @@ def _alignments(log_probs: Any, labels: Array, frames: Array, symbols: Array) ->
 def _alignments_vjp(
     g: Array, log_probs: Array, labels: Array, frames: Array, symbols: Array
 ) -> tuple[Array]:
-    dx = np.zeros(log_probs.shape, np.float64)
-    _kernels()[1](no_half(log_probs), labels, frames, symbols, no_half(g), dx)
+    from . import alignments
+
+    x = no_half(log_probs)
+    dx = memory(x.shape, x.dtype)
+    alignments.backward(x, labels, frames, symbols, no_half(g), dx)
     return (dx.astype(log_probs.dtype, copy=False),)
 
 
@@ -67,71 +69,11 @@ def ctc_alignments(log_probs: Array, labels: Array, frames: Array, symbols: Arra
     log_probs (T, B, V)   labels (B, 2S+1), the symbols with a blank before, between and after
     frames (B,) and symbols (B,): how many of T and of S count   ->   (B,)
     """
+    from . import alignments  # and with it Numba, once it is needed
+
     losses = np.empty(len(labels))
-    _kernels()[0](no_half(log_probs), labels, frames, symbols, losses)
+    alignments.forward(no_half(log_probs), labels, frames, symbols, losses)
     return losses.astype(log_probs.dtype, copy=False)
-
-
-@functools.cache
-def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
-    """Return the loops forwards and backwards, in float64, compiled by Numba at first use."""
-    import numba
-
-    compiled = numba.njit(cache=True, nogil=True)
-
-    @compiled
-    def log_add(a: float, b: float, c: float) -> float:
-        if b > a:
-            a, b = b, a
-        if c > a:
-            a, c = c, a
-        if a == -math.inf:
-            return a + b + c  # NaN if one is
-        return a + math.log1p(math.exp(b - a) + math.exp(c - a))
-
-    @compiled
-    def reach(x: Array, labels: Array, alpha: Array) -> None:
-        """Fill alpha (T+1, 2+L): log-probability of being at label l after t frames."""
-        alpha[:] = -math.inf
-        alpha[0, 2] = 0.0
-        for t in range(len(alpha) - 1):
-            for n in range(len(labels)):
-                jumped = alpha[t, n] if n > 1 and labels[n] != labels[n - 2] else -math.inf
-                before = log_add(alpha[t, n + 2], alpha[t, n + 1], jumped)
-                alpha[t + 1, n + 2] = before + x[t, labels[n]]
-
-    @compiled
-    def forward(x: Array, labels: Array, frames: Array, symbols: Array, losses: Array) -> None:
-        for b in range(len(labels)):
-            L = 2 * symbols[b] + 1
-            alpha = np.empty((frames[b] + 1, L + 2))
-            reach(x[:, b], labels[b, :L], alpha)
-            losses[b] = -log_add(alpha[-1, L + 1], alpha[-1, L], -math.inf)
-
-    @compiled
-    def backward(
-        x: Array, labels: Array, frames: Array, symbols: Array, g: Array, dx: Array
-    ) -> None:
-        for b in range(len(labels)):
-            L, last = 2 * symbols[b] + 1, frames[b]
-            alpha = np.empty((last + 1, L + 2))
-            reach(x[:, b], labels[b, :L], alpha)
-            total = log_add(alpha[last, L + 1], alpha[last, L], -math.inf)
-            if total == -math.inf:
-                continue
-            beta = np.full(L + 2, -math.inf)  # of all that follows frame t
-            beta[max(L - 2, 0) : L] = 0.0
-            onward = np.full(L + 2, -math.inf)
-            for t in range(last - 1, -1, -1):
-                for n in range(L):
-                    dx[t, b, labels[b, n]] -= g[b] * math.exp(alpha[t + 1, n + 2] + beta[n] - total)
-                    onward[n] = beta[n] + x[t, b, labels[b, n]]
-                for n in range(L):
-                    differs = n + 2 < L and labels[b, n] != labels[b, n + 2]
-                    jumped = onward[n + 2] if differs else -math.inf
-                    beta[n] = log_add(onward[n], onward[n + 1], jumped)
-
-    return forward, backward
 
 
 # ---- the loss ------------------------------------------------------------------------------------
