@@ -1,13 +1,17 @@
 """Downloads from a server of our own; archives that want to write elsewhere."""
 
+import concurrent.futures
 import functools
 import hashlib
 import http.server
 import io
 import stat
 import tarfile
+import tempfile
 import threading
+import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +34,20 @@ def server(tmp_path):
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *parts):
             asked.append(self.path)
+
+        def do_GET(self):
+            way = self.path.partition("?")[2]
+            if not way:
+                return super().do_GET()
+            self.send_response(200)
+            if way != "half-unsaid":
+                self.send_header("Content-Length", str(len(TEXT)))
+            self.end_headers()
+            self.wfile.write(TEXT[:5])
+            if way == "slow":
+                time.sleep(0.2)
+                self.wfile.write(TEXT[5:])
+            return None
 
     handler = functools.partial(Handler, directory=shared)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
@@ -66,6 +84,74 @@ def test_offline_and_missing(server, tmp_path):
             fetch(Source(url, HASH, "none"), tmp_path / "cache")
     (tmp_path / "cache" / "text.txt").write_bytes(TEXT)  # by hand, as the message says
     assert fetch(Source("http://127.0.0.1:1/text.txt", HASH, "none"), tmp_path / "cache")
+
+
+def test_another_file_there_and_no_network(tmp_path):
+    pytest.importorskip("pooch")
+    (tmp_path / "text.txt").write_bytes(b"another")
+    with pytest.raises(
+        RuntimeError, match=r"put the right file in place of the one there at .*t\."
+    ):
+        fetch(Source("http://127.0.0.1:1/text.txt", HASH, "none"), tmp_path)
+    assert (tmp_path / "text.txt").read_bytes() == b"another"
+
+
+def test_half_a_file_leaves_nothing(server, tmp_path):
+    for way, error in (("half", RuntimeError), ("half-unsaid", ValueError)):
+        with pytest.raises(error, match=r"could not be downloaded|does not match"):
+            fetch(Source(f"{server[0]}text.txt?{way}", HASH, "none"), tmp_path / "cache")
+        assert not any((tmp_path / "cache").iterdir())
+
+
+def test_several_at_once(server, tmp_path):
+    source = Source(server[0] + "text.txt?slow", HASH, "none")
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: fetch(source, tmp_path / "cache").read_bytes(), range(3)))
+    assert found == [TEXT] * 3
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["text.txt"]
+
+
+@pytest.mark.parametrize("end", ["", "a/", "..", "a/..", "b\\..\\c", "?text.txt"])
+def test_addresses_without_a_files_name(end, tmp_path):
+    pytest.importorskip("pooch")
+    with pytest.raises(ValueError, match="does not end with the name of a file"):
+        fetch(Source("http://127.0.0.1:1/" + end, HASH, "none"), tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+    assert Source("https://host/a/b.txt?raw=../c#d", HASH, "none").name == "b.txt"
+
+
+def test_the_path_is_as_the_folder_was_given(server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    source = Source(server[0] + "text.txt", HASH.upper(), "none")
+    for folder, path in (("cache", "cache"), ("~/cache", tmp_path / "home" / "cache")):
+        assert [fetch(source, folder) for _ in range(2)] == [Path(path, "text.txt")] * 2
+    assert len(server[1]) == 2
+
+
+def test_folders_that_cannot_be_written_to(server, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    source = Source(server[0] + "text.txt", HASH, "none")
+    for folder in ("file", "file/below"):
+        with pytest.raises(OSError, match=r"nothing can be written to .*file.*TINYGRAD_SEQ_DATA"):
+            fetch(source, tmp_path / folder)
+    (tmp_path / "cache" / "text.txt").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match=r"text\.txt is a folder, expected a file"):
+        fetch(source, tmp_path / "cache")
+    (tmp_path / "right").mkdir()
+    (tmp_path / "right" / "text.txt").write_bytes(TEXT)
+    monkeypatch.setattr(tempfile, "TemporaryFile", None)  # what is right is only read
+    assert fetch(source, tmp_path / "right").read_bytes() == TEXT
+    assert not server[1]
+
+
+@pytest.mark.parametrize("source", download.SOURCES.values(), ids=download.SOURCES)
+def test_hashes_are_those_of_the_files_at_hand(source):
+    paths = sorted((Path(__file__).parents[3] / "shared" / "data").rglob(source.name))
+    if not paths:
+        pytest.skip("there is no ../shared/data")
+    assert hashlib.sha256(paths[0].read_bytes()).hexdigest() == source.sha256
 
 
 def test_names_and_folder(tmp_path, monkeypatch):
@@ -121,6 +207,7 @@ BAD = {
     "C:/out.txt": "is no relative path",
     "\\\\host\\share\\out.txt": "is no relative path|leads out",
     "FIRST.txt": "one that another has",
+    "First.txt/a": "lies in one that is a file",
 }
 
 
@@ -148,7 +235,31 @@ def test_links_and_devices(kind, tmp_path):
     make_zip(tmp_path / "a.zip", [(linked, "/etc/passwd")])
     with pytest.raises(ValueError, match="'link' is a link or device"):
         unpack(tmp_path / "a.zip", tmp_path / "data")
+    below = zipfile.ZipInfo("folder/")
+    below.external_attr = (stat.S_IFLNK | 0o777) << 16
+    make_zip(tmp_path / "a.zip", [(below, "/etc")])
+    with pytest.raises(ValueError, match="'folder/' is a link or device"):
+        unpack(tmp_path / "a.zip", tmp_path / "data")
     assert not (tmp_path / "data").exists()
+
+
+def test_one_of_several_unpacks(tmp_path, monkeypatch):
+    """A folder that was made, or a link that leads nowhere, is as good as one that is there."""
+    make_zip(tmp_path / "a.zip", [("a", b"1")])
+    unpacking = download._unpack
+
+    def overtaken(*arguments):
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "first").write_bytes(b"")
+        return unpacking(*arguments)
+
+    monkeypatch.setattr(download, "_unpack", overtaken)
+    with pytest.raises(FileExistsError, match="data is there already"):
+        unpack(tmp_path / "a.zip", tmp_path / "data")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.zip", "data", "first"]
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError, match="link is there already"):
+        unpack(tmp_path / "a.zip", tmp_path / "link")
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -8,6 +8,7 @@ import lzma
 import os
 import tarfile
 import tempfile
+import urllib.parse
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -28,8 +29,11 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The file's own name."""
-        return PurePosixPath(self.url).name
+        """The file's own name, the last of its address. Raises ValueError if there is none."""
+        name = urllib.parse.urlsplit(self.url).path.rpartition("/")[2]
+        if name in ("", ".", "..") or "\\" in name:
+            raise ValueError(f"fetch: {self.url} does not end with the name of a file")
+        return name
 
 
 _GENSIM = "https://raw.githubusercontent.com/piskvorky/gensim/4.4.0/gensim/test/test_data/"
@@ -66,20 +70,22 @@ def fetch(source: str | Source, folder: str | os.PathLike[str] | None = None) ->
     source: a name of SOURCES, or a Source   folder: `data_folder()` where None
     A download stands under its name only when it is whole and right.
     Raises ValueError for an unknown name or another hash, RuntimeError where it cannot be
-    downloaded, saying where it may be put by hand, ImportError without pooch.
+    downloaded, saying where it may be put by hand, OSError where the folder cannot be written to,
+    ImportError without pooch.
     """
     if isinstance(source, str):
         if source not in SOURCES:
             raise ValueError(f"fetch: no source {source!r}, expected one of {sorted(SOURCES)}")
         source = SOURCES[source]
-    place = data_folder() if folder is None else Path(folder)
-    path, pooch = place / source.name, _pooch()
-    try:
-        if path.is_file() and pooch.file_hash(str(path), alg="sha256") == source.sha256:
+    place = (data_folder() if folder is None else Path(folder)).expanduser()
+    path, pooch, found = place / source.name, _pooch(), "the file"
+    if path.is_file():
+        if pooch.file_hash(str(path), alg="sha256") == source.sha256.lower():
             return path
-        found = pooch.retrieve(
-            source.url, f"sha256:{source.sha256}", fname=source.name, path=str(place)
-        )
+        found = "the right file in place of the one there"
+    _check_writable(path)
+    try:
+        pooch.retrieve(source.url, f"sha256:{source.sha256}", fname=source.name, path=str(place))
     except ValueError as error:
         raise ValueError(
             f"fetch: {source.url} is not the file that was asked for: {error}"
@@ -87,9 +93,24 @@ def fetch(source: str | Source, folder: str | os.PathLike[str] | None = None) ->
     except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
         raise RuntimeError(
             f"fetch: {source.url} could not be downloaded ({type(error).__name__}); without a "
-            f"network, put the file at {path} (SHA-256 {source.sha256})"
+            f"network, put {found} at {path} (SHA-256 {source.sha256})"
         ) from error
-    return Path(found)
+    return path
+
+
+def _check_writable(path: Path) -> None:
+    """Make the folder that a file is to stand in. Raises OSError where it cannot stand there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"fetch: nothing can be written to {path.parent} ({type(error).__name__}); choose "
+            f"another folder, by folder= or {FOLDER_VARIABLE}"
+        ) from error
+    if path.is_dir():
+        raise IsADirectoryError(f"fetch: {path} is a folder, expected a file or nothing")
 
 
 def _pooch() -> Any:
@@ -129,8 +150,9 @@ def unpack(
     twice, more than the limits, or another kind of file; FileExistsError if the folder is there.
     """
     target, name = Path(folder), os.fspath(archive)
-    if target.exists():
-        raise FileExistsError(f"unpack: {target} is there already")
+    there = FileExistsError(f"unpack: {target} is there already")
+    if os.path.lexists(target):
+        raise there
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as made:
         whole = Path(made) / "files"
@@ -139,7 +161,12 @@ def unpack(
             written = _unpack(name, whole, max_bytes, max_files)
         except _DAMAGED as error:
             raise ValueError(f"unpack: {name} is damaged: {error}") from error
-        os.replace(whole, target)
+        try:
+            os.replace(whole, target)
+        except OSError as error:
+            if os.path.lexists(target):  # by another process, in the meantime
+                raise there from error
+            raise
     return [target / path for path in written]
 
 
@@ -173,9 +200,9 @@ def _unpack(name: str, folder: Path, max_bytes: int, max_files: int) -> list[Pat
 
 def _kind_in_zip(info: zipfile.ZipInfo) -> str:
     mode = info.external_attr >> 28  # the kind of file, where the archive was made on Unix
-    if info.is_dir():
-        return "folder"
-    return "file" if mode in (0, 0o10) else "link or device"
+    if mode not in (0, 0o4, 0o10):
+        return "link or device"
+    return "folder" if info.is_dir() else "file"
 
 
 def _kind_in_tar(member: tarfile.TarInfo) -> str:
@@ -204,6 +231,9 @@ def _vetted(
             raise ValueError(f"{where} has no name, or one that another has")
         seen.add(str(path).casefold())
         files.append((i, path))
+    for _, path in files:
+        if not seen.isdisjoint(str(folder).casefold() for folder in path.parents):
+            raise ValueError(f"unpack: {archive}: member {str(path)!r} lies in one that is a file")
     total = sum(size for _, _, size in members)
     if len(members) > max_files or total > max_bytes:
         raise ValueError(
