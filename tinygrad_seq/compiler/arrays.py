@@ -88,10 +88,8 @@ def _run(
     if loop is None:
         return 0
     rows = int(first.size // WIDTH)
-    memory = {f"x{i}": a for i, a in enumerate(arrays)} | {f"y{i}": a for i, a in enumerate(outs)}
     outer = [np.array([x], first.dtype) for x in numbers]
-    memory |= {f"o{i}": a for i, a in enumerate(outer)}
-    loop.run(1, rows, max(1, min(runtime.get_num_threads(), rows)), memory, outer)
+    loop.run(1, rows, max(1, min(runtime.get_num_threads(), rows)), [*arrays, *outer, *outs])
     return rows * WIDTH
 
 
@@ -103,7 +101,7 @@ def _are_plain(arrays: Sequence[Any]) -> bool:
 
 def _compiled(function: Function, arrays: int, numbers: int, dtype: np.dtype[Any]) -> Any:
     """Return the loop of a function on rows; None where it cannot be compiled."""
-    from .passes.kernel import Loop  # Numba is imported when something is compiled
+    from .passes.loop import Loop  # Numba is imported when something is compiled
     from .passes.plan import Plan
 
     symbols = [Symbol(INPUT, i, (2, WIDTH), dtype) for i in range(arrays)]
@@ -117,4 +115,6 @@ def _compiled(function: Function, arrays: int, numbers: int, dtype: np.dtype[Any
         plan = Plan(Trace(tracer, symbols, [], [], outputs), [False] * (arrays + numbers), dtype)
     except Untraceable:
         return None
-    return Loop(plan.forward, [(1,)] * numbers, dtype)
+    names = [f"x{i}" for i in range(arrays)] + [f"o{i}" for i in range(numbers)]
+    names += [f"y{i}" for i in range(len(outputs))]
+    return Loop(plan.forward, [(1,)] * numbers, dtype, names)

@@ -43,7 +43,6 @@ class CompiledScan:
         self.dtype = trace.state[0].dtype
         self.plan = Plan(trace, wanted, self.dtype)
         self.kernel = Kernel(self.plan, self.dtype)
-        self.saved = self.kernel.saved()
         derivative = self.plan.derivative
         self.origins = [] if derivative is None else derivative.origins()
         self.reached = functools.lru_cache(maxsize=64)(self._reached)
@@ -54,13 +53,14 @@ class CompiledScan:
             leaves = self.before(leaves)
         arrays = [t.array for t in leaves]
         first, outer = self.inputs, self.inputs + self.states
-        outs, memory = self.kernel.forward(
+        outs, made = self.kernel.forward(
             self._in_order(arrays[:first]), arrays[first:outer], arrays[outer:]
         )
-        outs[self.states :] = self._in_order(outs[self.states :])
+        if self.reverse:
+            outs[self.states :] = self._in_order(outs[self.states :])
         if self.plan.backward is None or not is_grad_enabled():
             return [tensor_at(o, None) for o in outs]
-        kept = [*arrays, *[memory[name] for name in self.saved]]
+        kept = arrays + [made[place] for place in self.kernel.saved]
         shapes = tuple([o.shape for o in outs])
         node = Node(self, [t.place for t in leaves], kept, None, shapes, True)
         if writes.loans:
@@ -81,8 +81,11 @@ class CompiledScan:
             p if reached and p is not None and (wanted is None or p[0] in wanted) else None
             for p, reached in zip(node.parents, self.reached(used, node.shapes[-1][0]), strict=True)
         ]
-        g = complete(g, node.shapes)
-        found = self._by_scan(node, g) if create_graph else self._gradients(node, g)
+        if create_graph:
+            g = complete(g, node.shapes)
+            found = self._by_scan(node, g)
+        else:
+            found = self._gradients(node, g)
         if found is None:
             leaves: list[Any] = self._leaves(node)
             arrays = [t.array if t.place is None else t for t in leaves]
@@ -101,9 +104,10 @@ class CompiledScan:
         kept: Any = node.kept
         count = len(node.parents)
         first, states = self.inputs, self.states
-        memory = dict(zip(self.kernel.outer, kept[first + states : count], strict=True))
-        memory.update(zip(self.saved, kept[count:], strict=True))
-        found = self.kernel.backward(memory, [*g[:states], *self._in_order(g[states:])])
+        if self.reverse:
+            g = [*g[:states], *[None if gy is None else gy[::-1] for gy in g[states:]]]
+        steps = node.shapes[-1][0]
+        found = self.kernel.backward(kept[count:], kept[first + states : count], g, steps)
         if self.reverse:
             found[:first] = [None if gx is None else gx[::-1] for gx in found[:first]]
         return found

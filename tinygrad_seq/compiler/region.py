@@ -33,7 +33,6 @@ class CompiledRegion:
         self.trace = trace
         self.plan = Plan(trace, wanted, dtype)
         self.kernel = Kernel(self.plan, dtype)
-        self.saved = self.kernel.saved()
         self.origins = [] if self.plan.derivative is None else self.plan.derivative.origins()
 
     def __call__(self, leaves: Sequence[Tensor], lead: tuple[int, ...]) -> list[Tensor]:
@@ -41,11 +40,11 @@ class CompiledRegion:
         arrays = [t.array for t in leaves]
         count = len(self.trace.inputs)
         rows = [a.reshape(1, *s.shape) for a, s in zip(arrays, self.trace.inputs, strict=False)]
-        outs, memory = self.kernel.forward(rows, [], arrays[count:])
+        outs, made = self.kernel.forward(rows, [], arrays[count:])
         outs = [o.reshape(*lead, *o.shape[2:]) for o in outs]
         node = None
         if self.plan.backward is not None and is_grad_enabled():
-            kept = (*arrays, *[memory[name] for name in self.saved])
+            kept = (*arrays, *[made[place] for place in self.kernel.saved])
             shapes = tuple([o.shape for o in outs])
             node = Node(self, [t.place for t in leaves], kept, None, shapes, True)
             if writes.loans:
@@ -60,21 +59,22 @@ class CompiledRegion:
         Only of those that an output with a cotangent depends on.
         """
         used = {i for i, part in enumerate(g) if part is not None}
-        g = complete(g, node.shapes)
         kept: Any = node.kept
         count = len(node.parents)
         if create_graph:
+            g = complete(g, node.shapes)
             leaves = [
                 a if place is None else tensor_at(a, place)
                 for a, place in zip(kept[:count], node.parents, strict=True)
             ]
             lead = node.shapes[0][: len(node.shapes[0]) + 1 - len(self.trace.outputs[0].shape)]
             return pull_through(lambda *xs: self.definition(lead, xs), leaves, node, g, True)
-        memory = dict(zip(self.kernel.outer, kept[len(self.trace.inputs) : count], strict=True))
-        memory.update(zip(self.saved, kept[count:], strict=True))
-        outputs = self.trace.outputs
-        cotangents = [part.reshape(1, *s.shape) for part, s in zip(g, outputs, strict=True)]
-        found = self.kernel.backward(memory, cotangents)
+        cotangents = [
+            None if part is None else part.reshape(1, *s.shape)
+            for part, s in zip(g, self.trace.outputs, strict=True)
+        ]
+        outer = kept[len(self.trace.inputs) : count]
+        found = self.kernel.backward(kept[count:], outer, cotangents, 1)
         return [
             (place, gx if gx.shape == a.shape else gx.reshape(a.shape))
             for place, gx, a, origin in zip(node.parents, found, kept, self.origins, strict=False)

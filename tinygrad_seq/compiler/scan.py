@@ -22,7 +22,7 @@ from ..ops.scan import (
     step_name,
     without_padding,
 )
-from .tracing.contents import contents
+from .tracing.contents import Contents, contents
 from .tracing.hoist import Before
 from .tracing.step import Trace, traced
 from .tracing.trace import Untraceable
@@ -133,10 +133,16 @@ def op_of(
 
     And whether these tensors are all among the step's contents. Raises Untraceable.
     """
-    key, tensors = _form(step, series, states, (forms, reverse))
-    op, numbers, several_outputs = _known.get(key, (None, [], False))
-    if op is not None:
-        return op, [tensors[i] for i in numbers], several_outputs, True
+    known = contents(step)
+    form = None if known is None else _form(known, series, states, (forms, reverse))
+    if known is not None and form is not None:
+        last, found = known.last
+        if form != last:
+            found = _known.get((known.form, *map(tuple, form)))
+            known.last = form, found
+        if found is not None:
+            op, numbers, several_outputs = found
+            return op, [known.tensors[i] for i in numbers], several_outputs, True
     check_compilable(series, states)
     trace, several_outputs = traced(step, series, states, forms)
     outer = [t for t, _ in trace.outer]
@@ -148,38 +154,38 @@ def op_of(
         lambda: traced(step, series, states, forms)[0],
         lambda: compiled(trace, wanted, reverse),
     )
-    if key is None or trace.looked or not _remember(key, tensors, op, outer, several_outputs):
+    if known is None or form is None or trace.looked:
         return op, outer, several_outputs, False
-    return op, [tensors[i] for i in _known[key][1]], several_outputs, True
+    return op, outer, several_outputs, _remember(known, form, op, outer, several_outputs)
 
 
-def _form(step: Any, series: Any, states: Any, options: Any) -> tuple[Any, list[Tensor]]:
-    """Return all that a trace depends on, None if unknown, and the tensors that it reaches."""
-    known = contents(step)
-    if known is None or not all(isinstance(t, Tensor) for t in (*series, *states)):
-        return None, []
-    tensors = known.tensors
-    specs: list[Any] = [known.form, options, modes.is_grad_enabled()]
-    for t in series:
-        a = t.array
-        specs += (type(a), a.shape[1:], a.dtype.char, t.place is None)
-    for t in (*states, *tensors):
-        a = t.array
-        specs += (type(a), a.shape, a.dtype.char, t.place is None)
-    return tuple(specs), tensors
+def _form(known: Contents, series: Any, states: Any, options: Any) -> list[Any] | None:
+    """Return what a trace depends on beside the step's form; None for what are no Tensors."""
+    leaves = [*series, *states, *known.tensors]
+    try:
+        arrays = [t.array for t in leaves]
+        places = [t.place is None for t in leaves]
+    except AttributeError:
+        return None
+    shapes = [a.shape for a in arrays]
+    shapes[: len(series)] = [shape[1:] for shape in shapes[: len(series)]]
+    kinds = [*map(type, arrays)]
+    return [(options, modes.is_grad_enabled()), shapes, [a.dtype for a in arrays], places, kinds]
 
 
 def _remember(
-    key: Any, tensors: list[Tensor], op: Any, outer: list[Tensor], several_outputs: bool
+    known: Contents, form: list[Any], op: Any, outer: list[Tensor], several_outputs: bool
 ) -> bool:
     """Return whether a step takes tensors that it reaches alone; then it is not traced again."""
-    numbers = {(id(t.array), t.place): i for i, t in enumerate(tensors)}
+    numbers = {(id(t.array), t.place): i for i, t in enumerate(known.tensors)}
     used = [(id(t.array), t.place) for t in outer]
-    if len(numbers) < len(tensors) or not numbers.keys() >= set(used):
+    if len(numbers) < len(known.tensors) or not numbers.keys() >= set(used):
         return False
     if len(_known) >= 512:
         _known.clear()
-    _known[key] = (op, [numbers[place] for place in used], several_outputs)
+    found = op, [numbers[place] for place in used], several_outputs
+    _known[known.form, *map(tuple, form)] = found
+    known.last = form, found
     return True
 
 

@@ -45,17 +45,13 @@ class Single:
         self.known, self.function = known, _function(cell)
         self.outer, self.weights = outer, [t.array for t in outer]
         self.shapes, self.dtype = [a.shape for a in arrays], op.dtype
-        self.output_of, kernel = op.plan.output_of, op.kernel
-        batch = kernel.batch
-        self.threads, self.job, names, self.large = kernel.forward_loop.single(batch)
-        self.states = [(2, batch, width) for _, width in kernel.states]
-        self.made = [(1, batch, width) for _, width in kernel.made]
-        self.outputs = [
-            [name for name, _ in kernel.made].index(name) if same is None else -1
-            for (name, _, _), same in zip(kernel.outputs, self.output_of, strict=True)
-        ]
-        flat = [*kernel.inputs, *(n for n, _ in (*kernel.states, *kernel.made)), *kernel.outer]
-        self.order = [flat.index(name) for name in names]
+        kernel, loop = op.kernel, op.kernel.forward_loop
+        self.threads, self.job, self.large = loop.single(kernel.batch)
+        self.made = [(1 + more, kernel.batch, width) for more, width in kernel.made]
+        self.given, self.states = kernel.given, len(arrays) - 1
+        self.same = op.plan.output_of[0]
+        self.output, _, self.shape = kernel.outputs[0]
+        self.order = loop.order + loop.weights
 
     def unchanged(self, cell: Owner, arrays: list[np.ndarray]) -> bool:
         """Return whether the step computes what it did, from arrays of the same form."""
@@ -71,20 +67,18 @@ class Single:
             and (self.threads == 1 or self.threads == runtime.get_num_threads())
         )
 
-    def run(self, arrays: list[np.ndarray]) -> tuple[list[Any], list[Any]]:
-        """Return the next states and the outputs. arrays: x (B, D), then states (B, width)."""
-        x, memory, dtype = arrays[0], runtime.memory, self.dtype
-        flat = [x if x.flags.c_contiguous else np.ascontiguousarray(x)]
-        for h, shape in zip(arrays[1:], self.states, strict=True):
-            state = memory(shape, dtype)
-            state[0] = h
-            flat.append(state)
-        made = [memory(shape, dtype) for shape in self.made]
-        flat += made
-        flat += self.weights
+    def run(self, arrays: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the next states, and what holds the output unless it is one of them, `same`.
+
+        arrays: x (B, D), then states (B, width)
+        """
+        x, memory, dtype, given = arrays[0], runtime.memory, self.dtype, self.given
+        flat = [x if x.flags.c_contiguous else np.ascontiguousarray(x), *self.weights]
+        flat += [memory(shape, dtype) for shape in self.made]
+        for place, h in enumerate(arrays[1:], given):
+            flat[place][0] = h
         self.job.run([flat[i] for i in self.order], runtime.get_num_threads() if self.large else 0)
-        count = len(self.states)
-        return [state[1] for state in flat[1 : 1 + count]], [array[0] for array in made]
+        return [state[1] for state in flat[given : given + self.states]], flat[self.output]
 
 
 def _function(cell: Owner) -> Any:
@@ -118,13 +112,10 @@ def advance(cell: Owner, state: Any, x: Any) -> tuple[Any, Any] | None:
         single = _made(cell, state, x, arrays)
         if single is None:
             return None
-    new, made = single.run(arrays)
+    new, y = single.run(arrays)
     after = tuple([tensor_at(h, None) for h in new])
-    ys = [
-        tensor_at(made[number], None) if same is None else after[same]
-        for same, number in zip(single.output_of, single.outputs, strict=True)
-    ]
-    return after, ys[0]
+    same = single.same
+    return after, tensor_at(y.reshape(single.shape), None) if same is None else after[same]
 
 
 def _made(cell: Owner, state: tuple[Tensor, ...], x: Tensor, arrays: list[Any]) -> Single | None:

@@ -149,11 +149,11 @@ def _seeds(
 
 def _own(value: Any, seen: set[int]) -> Tensor:
     """Return a gradient as a Tensor whose array nothing else holds."""
-    if isinstance(value, LazyCotangent):
-        sparse = value.gradient()
-        return sparse if isinstance(sparse, Tensor) else tensor_at(value.dense(), None)
     place, array = None, value
     if type(value) is not np.ndarray:
+        if isinstance(value, LazyCotangent):
+            sparse = value.gradient()
+            return sparse if isinstance(sparse, Tensor) else tensor_at(value.dense(), None)
         place = value.place if isinstance(value, Tensor) else None
         array = as_array(values(value))
     if id(array) in seen or not (id(array) in whole or array.flags.owndata):

@@ -119,12 +119,7 @@ def backpropagate(
     sums, add, check = cotangents.sums, cotangents.add, modes.current.anomaly
     with modes.mode(recording=create_graph, lending=False):
         for node in nodes:
-            if wanted is None:
-                if node.op is None and node.hooks is None:  # a leaf, as many nodes are
-                    if (node, 0) in sums:
-                        results[node, 0] = sums.pop((node, 0))
-                    continue
-            elif node not in wanted:
+            if wanted is not None and node not in wanted:
                 continue
             g = _take_several(node, sums.pop) if node.several else sums.pop((node, 0), None)
             if g is None:
@@ -146,6 +141,7 @@ def backpropagate(
                     sums[place] = gx
             if not retain_graph:
                 node.kept = None
+    results.update(sums if ends is None else {place: sums[place] for place in ends & sums.keys()})
     return results
 
 
@@ -163,16 +159,18 @@ def _collect(node: Node, g: Any, ends: set[Place] | None, results: dict[Place, A
 
 
 def _newest_first(places: Iterable[Place], since: int) -> list[Node]:
-    """Return every node that these places were made from, youngest first."""
-    seen = {place[0] for place in places}
-    stack = list(seen)
-    while stack:
-        node = stack.pop()
-        if node.age > since:
-            for parent in node.parents:
-                if parent is not None and parent[0] not in seen:
-                    seen.add(parent[0])
-                    stack.append(parent[0])
+    """Return every node that these places were made from, youngest first.
+
+    Leaves are left out, but for those with hooks: nothing is to be done at them.
+    """
+    seen: set[Node] = set()
+    ahead = list(places)
+    while ahead:
+        node = ahead.pop()[0]
+        if node not in seen and (node.op is not None or node.hooks is not None):
+            seen.add(node)
+            if node.age > since:
+                ahead += [parent for parent in node.parents if parent is not None]
     return sorted(seen, key=attrgetter("age"), reverse=True)
 
 
@@ -205,7 +203,9 @@ def _pull(
             + (f" (op made at {node.line})" if node.line else "")
         )
     if node.several:
-        g = tuple(g) if getattr(op, "takes_unused", False) else complete(g, node.shapes)
+        g = [part.dense() if isinstance(part, LazyCotangent) else part for part in g]
+        if not getattr(op, "takes_unused", False):
+            g = complete(g, node.shapes)
     elif isinstance(g, LazyCotangent):
         g = g.dense()
     return op.pull(node, g, wanted, create_graph)
@@ -224,10 +224,9 @@ def _check_finite(node: Node, pulled: list[tuple[Place, Any]]) -> None:
 
 def complete(gs: Sequence[Any], shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
     """Return the cotangents of several outputs with zeros for those that were not used."""
-    dense = [g.dense() if isinstance(g, LazyCotangent) else g for g in gs]
-    some = next(g for g in dense if g is not None)
+    some = next(g for g in gs if g is not None)
     return tuple(
-        [_zeros_like(some, s) if g is None else g for g, s in zip(dense, shapes, strict=True)]
+        [_zeros_like(some, s) if g is None else g for g, s in zip(gs, shapes, strict=True)]
     )
 
 

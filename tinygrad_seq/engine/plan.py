@@ -34,7 +34,7 @@ class Plan:
         self.rules: list[tuple[int, Rule, list[int]]] = []
         self.gather = _gatherer(self._sources)
         self.names: dict[str, int] = {}
-        self.op, self.inputs = op, key.bit_length() - 1
+        self.op, self.key, self.inputs = op, key, key.bit_length() - 1
         without_rule = key & ~op.mask & ~(1 << self.inputs)
         if without_rule and op.mask and not op.variadic:
             name = op.parameters[without_rule.bit_length() - 1]
@@ -71,9 +71,11 @@ class Plan:
         if op.variadic or i >= self.inputs:
             default = op.signature.parameters[parameter].default
             return (lambda values: values[-2].get(parameter, default)), None
-        if name != parameter:
-            return (lambda values: _shape(values[i])), None
-        return itemgetter(i), i
+        if name == parameter:
+            return itemgetter(i), i
+        if self.key >> i & 1:  # it has a place: it is an array
+            return (lambda values: values[i].shape), None
+        return (lambda values: _shape(values[i])), None
 
     def as_tensors(self, node: Node) -> list[Any]:
         """Return what a node kept, with the arrays as Tensors at their places in the graph."""

@@ -25,12 +25,23 @@ NV = 2
 MR = 12 if REGISTERS[PROCESSOR] == 32 else 6
 """Rows of a tile: MR · NV sums, NV vectors of the panel and one of A fill the registers."""
 
+CHAINS = 8
+"""Sums that are under way at once: two products can begin in a cycle and take four, so that a tile
+of fewer sums adds up every second (fourth, eighth) column of A apart. One row alone takes as many
+vectors of as many panels as there are."""
+
 TILES = 10
 """Tiles whose rows of A stay in the second cache while all panels go by."""
 
 AHEAD, AHEAD_A = 16, 8
 """Rows of a panel, columns of A, fetched ahead: for W (650, 2600) a product runs at 154 in place of
 144 GF/s, a weight's gradient from 1024 rows at 135 in place of 82, on one core."""
+
+
+Place = tuple[int, int]
+"""A row of a tile, and which of its vectors."""
+
+Sums = dict[Place, Value]
 
 
 class _Tile:
@@ -47,9 +58,7 @@ class _Tile:
         places = [(r, w) for r in range(self.rows) for w in range(self.width)]
         for r, w in places:
             vectors.prefetch(self.c, self.place(r, w), to_write=True)
-        sums = {p: cgutils.alloca_once_value(builder, vectors.constant(0)) for p in places}
-        with cgutils.for_range(builder, self.K, intp=I64) as loop:
-            self.rank_one(loop.index, sums)
+        sums = self.products(places)
         masks = [
             vectors.mask(builder.sub(self.columns, self.number(w * vectors.lanes)))
             for w in range(self.width)
@@ -65,12 +74,39 @@ class _Tile:
                 for (r, w), place in sums.items():
                     vectors.store(builder.load(place), self.at(r, w), masks[w])
 
-    def rank_one(self, k: Value, sums: dict[tuple[int, int], Value]) -> None:
+    def products(self, places: list[Place]) -> Sums:
+        """Return where the sums over all of A's columns stand."""
+        builder, zero = self.builder, self.vectors.constant(0)
+        apart = max(1, CHAINS // len(places))
+        parts = [
+            {p: cgutils.alloca_once_value(builder, zero) for p in places} for _ in range(apart)
+        ]
+        whole = builder.and_(self.K, self.number(-apart))
+        self.over(self.number(0), whole, parts)
+        if apart > 1:
+            self.over(whole, self.K, parts[:1])
+        while len(parts) > 1:
+            half = len(parts) // 2
+            for part, other in zip(parts, parts[half:], strict=False):
+                for p in places:
+                    total = builder.fadd(builder.load(part[p]), builder.load(other[p]))
+                    builder.store(total, part[p])
+            parts = parts[:half]
+        return parts[0]
+
+    def over(self, first: Value, last: Value, parts: list[Sums]) -> None:
+        """Nothing; adds the products of these columns of A, in turn, to the parts of the sums."""
+        builder, step = self.builder, self.number(len(parts))
+        with cgutils.for_range_slice(builder, first, last, step, inc=True) as (k, _):
+            for i, part in enumerate(parts):
+                self.rank_one(builder.add(k, self.number(i)), part)
+
+    def rank_one(self, k: Value, sums: Sums) -> None:
         """Nothing; adds column k of A times row k of the panel to the sums."""
         builder, vectors = self.builder, self.vectors
         at = builder.mul(k, self.b_k)
         panel = [
-            vectors.load(vectors.at(self.b, builder.add(at, self.number(w * vectors.lanes))))
+            vectors.load(vectors.at(self.b, builder.add(at, self.of_panel(w))))
             for w in range(self.width)
         ]
         along = builder.mul(k, self.a_k)
@@ -94,6 +130,14 @@ class _Tile:
         vectors.prefetch(self.a, later)
         last = builder.mul(self.a_row, self.number(self.rows - 1))
         vectors.prefetch(self.a, builder.add(later, last))
+
+    def of_panel(self, w: int) -> Value:
+        """Where vector w of a panel's row begins, in elements; beyond NV, of the panels after it."""
+        rest = self.number(w % NV * self.vectors.lanes)
+        if w < NV:
+            return rest
+        whole = self.builder.mul(self.K, self.number(w // NV * NV * self.vectors.lanes))
+        return self.builder.add(whole, rest)
 
     def at(self, row: int, w: int) -> Value:
         """Pointer to vector w of a row of C."""
@@ -137,9 +181,14 @@ def tile(m, a, a_row, a_k, b, c, ldc, K, columns, add):
 
 def rows_times_packed(a, lda, rows, K, w, c, ldc, N, add, spare):
     """C = A @ W, or +=: W (K, N) in panels."""
+    joined = N // ({JOINED} * {NR}) if rows == 1 else 0
+    for q in range(joined):
+        p = {JOINED} * q
+        kernel_1_{FULL}(a, lda, 1, w + p * K * {NR} * {size}, {NR}, c + p * {NR} * {size}, ldc, K,
+                        {JOINED} * {NR}, add)
     tiles = (rows + {MR} - 1) // {MR}
     for first in range(0, tiles, {TILES}):
-        for p in range((N + {NR} - 1) // {NR}):
+        for p in range({JOINED} * joined, (N + {NR} - 1) // {NR}):
             b = w + p * K * {NR} * {size}
             columns = min({NR}, N - p * {NR})
             for i in range(first, min(first + {TILES}, tiles)):
@@ -249,7 +298,9 @@ def library_source(d: str) -> str:
         for m in range(1, MR + 1)
         for width in (1, NV)
     )
+    kernels += f'\nkernel_1_{CHAINS} = micro_kernel("{d}", 1, {CHAINS})'
     numbers = {"d": d, "size": size, "lanes": lanes, "MR": MR, "NR": NV * lanes, "TILES": TILES}
+    numbers |= {"FULL": CHAINS, "JOINED": CHAINS // NV}
     wide, thin = (_cases(width).format(**numbers) for width in (NV, 1))
     return _LIBRARY.format(**numbers, kernels=kernels, wide=wide, thin=thin)
 

@@ -63,17 +63,19 @@ def scan(
 
 def check_inputs(series: tuple[Tensor, ...], state: Tensors) -> int:
     """Return the number of steps. Raises as `scan` does for inputs or a state that do not fit."""
-    for name, value in (("state", state), *(("inputs", x) for x in series)):
+    for i, value in enumerate((state, *series)):
         if not isinstance(value, (Tensor, tuple)) and not is_array(value):
             raise TypeError(
-                f"scan: {name}: got a {type(value).__name__}, expected a Tensor or a tuple of them"
+                f"scan: {'inputs' if i else 'state'}: got a {type(value).__name__}, expected a "
+                "Tensor or a tuple of them"
             )
-    counts = {x.shape[0] if x.ndim else 0 for x in series}
-    if len(counts) != 1 or counts == {0}:
+    counts = {x.shape[:1] or (0,) for x in series}
+    if len(counts) != 1 or (0,) in counts:
         raise ValueError(
-            f"scan: inputs have {sorted(counts)} steps, expected one number of at least 1"
+            f"scan: inputs have {sorted(n for (n,) in counts)} steps, expected one number of at "
+            "least 1"
         )
-    return counts.pop()
+    return counts.pop()[0]
 
 
 def step_name(step: Any) -> str:

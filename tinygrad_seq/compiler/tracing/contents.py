@@ -53,12 +53,14 @@ class Contents:
 
     form: the same for equal contents
     tensors: of these nothing is compared: shapes, dtypes and places are the caller's to look at
+    last: for the caller, what these were at the last call, and what it found for them
     """
 
     def __init__(
         self, itself: list[Any], form: Form, tensors: list[Tensor], reads: list[Read]
     ) -> None:
         self.form, self.tensors, self._itself, self._reads = form, tensors, itself, reads
+        self.last: tuple[Any, Any] = (None, None)
 
     def hold(self, function: types.FunctionType) -> bool:
         """Return whether all that was read of a step is, object by object, still there."""
