@@ -99,6 +99,24 @@ class Vectors:
         ramp = ir.Constant(kind, list(range(first, first + self.lanes)))
         return self.builder.sitofp(self.builder.add(start, ramp), self.type)
 
+    def transposed(self, rows: Sequence[Value]) -> list[Value]:
+        """The columns of a square of as many vectors as each has lanes.
+
+        Squares of 1, 2, 4 ... lanes beside the diagonal change places.
+        """
+        rows, lanes, half = list(rows), range(self.lanes), 1
+        kind = ir.VectorType(I32, self.lanes)
+        while half < self.lanes:
+            upper = [k + self.lanes - half if k & half else k for k in lanes]
+            lower = [k + self.lanes if k & half else k + half for k in lanes]
+            for r in lanes:
+                if not r & half:
+                    pair = rows[r], rows[r + half]
+                    for place, order in ((r, upper), (r + half, lower)):
+                        rows[place] = self.builder.shuffle_vector(*pair, ir.Constant(kind, order))
+            half *= 2
+        return rows
+
     # ---- memory ----------------------------------------------------------------------------------
 
     def at(self, base: Value, j: Value) -> Value:

@@ -17,7 +17,7 @@ from typing import Any
 from llvmlite import ir
 
 from .addresses import I64, REALS, Value, cgutils, pointer
-from .products import micro_kernel
+from .products import micro_kernel, transpose
 from .vectors import column_loop
 
 TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
@@ -26,7 +26,7 @@ Writer = Callable[..., Any]
 """write(builder, *arguments) -> results; an argument is a value, or a list of them."""
 
 WRITERS: dict[str, Callable[..., Writer]] = {
-    "column_loop": column_loop, "micro_kernel": micro_kernel,
+    "column_loop": column_loop, "micro_kernel": micro_kernel, "transpose": transpose,
 }  # fmt: skip
 """What makes the functions that a source's assignments name."""
 
