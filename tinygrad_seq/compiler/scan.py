@@ -156,7 +156,14 @@ def op_of(
     )
     if known is None or form is None or trace.looked:
         return op, outer, several_outputs, False
-    return op, outer, several_outputs, _remember(known, form, op, outer, several_outputs)
+    numbers = _numbers(known.tensors, outer)
+    if numbers is None:
+        return op, outer, several_outputs, False
+    if len(_known) >= 512:
+        _known.clear()
+    _known[known.form, *map(tuple, form)] = found = op, numbers, several_outputs
+    known.last = form, found
+    return op, [known.tensors[i] for i in numbers], several_outputs, True
 
 
 def _form(known: Contents, series: Any, states: Any, options: Any) -> list[Any] | None:
@@ -173,20 +180,13 @@ def _form(known: Contents, series: Any, states: Any, options: Any) -> list[Any] 
     return [(options, modes.is_grad_enabled()), shapes, [a.dtype for a in arrays], places, kinds]
 
 
-def _remember(
-    known: Contents, form: list[Any], op: Any, outer: list[Tensor], several_outputs: bool
-) -> bool:
-    """Return whether a step takes tensors that it reaches alone; then it is not traced again."""
-    numbers = {(id(t.array), t.place): i for i, t in enumerate(known.tensors)}
-    used = [(id(t.array), t.place) for t in outer]
-    if len(numbers) < len(known.tensors) or not numbers.keys() >= set(used):
-        return False
-    if len(_known) >= 512:
-        _known.clear()
-    found = op, [numbers[place] for place in used], several_outputs
-    _known[known.form, *map(tuple, form)] = found
-    known.last = form, found
-    return True
+def _numbers(tensors: list[Tensor], used: list[Tensor]) -> list[int] | None:
+    """Return which of a step's tensors are used; None unless they are told apart and are all."""
+    numbers = {(id(t.array), t.place): i for i, t in enumerate(tensors)}
+    places = [(id(t.array), t.place) for t in used]
+    if len(numbers) < len(tensors) or not numbers.keys() >= set(places):
+        return None
+    return [numbers[place] for place in places]
 
 
 def check_compilable(series: list[Any], states: list[Any]) -> None:
