@@ -78,13 +78,17 @@ class _Tile:
         """Return where the sums over all of A's columns stand."""
         builder, zero = self.builder, self.vectors.constant(0)
         apart = max(1, CHAINS // len(places))
+        if apart == 1:
+            sums = {p: cgutils.alloca_once_value(builder, zero) for p in places}
+            with cgutils.for_range(builder, self.K, intp=I64) as loop:
+                self.rank_one(loop.index, sums)
+            return sums
         parts = [
             {p: cgutils.alloca_once_value(builder, zero) for p in places} for _ in range(apart)
         ]
         whole = builder.and_(self.K, self.number(-apart))
         self.over(self.number(0), whole, parts)
-        if apart > 1:
-            self.over(whole, self.K, parts[:1])
+        self.over(whole, self.K, parts[:1])
         while len(parts) > 1:
             half = len(parts) // 2
             for part, other in zip(parts, parts[half:], strict=False):
