@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tinygrad_seq.data import GeneratedBatches
+from tinygrad_seq.data import GeneratedBatches, PaddedBatches, TruncatedBPTT
 
 
 def made(number=3, seed=1):
@@ -48,6 +48,47 @@ def test_bad_state_changes_nothing(change, named):
     with pytest.raises(ValueError, match=named):
         batches.load_state_dict({**before, **change})
     assert batches.state_dict() == before
+
+
+def test_a_batch_that_could_not_be_made_comes_next_time():
+    interrupted = []
+
+    def make(random, epoch):
+        if epoch == 0 and batches.state_dict()["position"] == 1 and not interrupted:
+            interrupted.append(True)
+            raise KeyboardInterrupt
+        return epoch, random.integers(10**9)
+
+    batches, found = GeneratedBatches(make, 3, 1), []
+    with pytest.raises(KeyboardInterrupt):
+        found.extend(batches)
+    assert batches.state_dict()["position"] == 1
+    assert [*found, *batches] == list(made())
+
+
+def kinds():
+    return (
+        made(number=4),
+        PaddedBatches([[i] * (i % 4) for i in range(16)], 4),
+        TruncatedBPTT(range(41), 2, 5),
+    )
+
+
+@pytest.mark.parametrize("n", range(3))
+def test_iterators_that_were_overtaken_say_so(n):
+    batches, again = kinds()[n], kinds()[n]
+    first = iter(batches)
+    next(first)
+    second = iter(batches)
+    with pytest.raises(RuntimeError, match="iterated over anew, or loaded, in the meantime"):
+        next(first)
+    assert len(list(second)) == 3
+    third = iter(batches)  # begun before the state is loaded, used after
+    batches.load_state_dict(again.state_dict())
+    with pytest.raises(RuntimeError, match="in the meantime"):
+        next(third)
+    pairs = zip(batches, again, strict=True)
+    assert all(str(ours) == str(theirs) for ours, theirs in pairs)
 
 
 def test_batches_that_are_none():

@@ -187,6 +187,25 @@ def test_bad_padded_state_changes_nothing(change, error, named):
     assert batches.state_dict() == before
 
 
+@pytest.mark.parametrize(
+    ("sequences", "options"),
+    [
+        ([[1, 2], [3], [4]], {"targets": [0, 1, 1]}),
+        ([[1, 2], [3], [5]], {"targets": [0, 1, 0]}),
+        ([[1], [2, 3], [5]], {"targets": [0, 1, 1]}),
+        ([[1, 2], [3], [5]], {"outputs": [[0], [1], [1]]}),
+    ],
+)
+def test_a_state_of_other_data_is_refused(sequences, options):
+    batches = PaddedBatches([[1, 2], [3], [5]], 2, targets=[0, 1, 1])
+    state = json.loads(json.dumps(batches.state_dict()))
+    with pytest.raises(ValueError, match=r"state has checksum \d+, expected \d+"):
+        PaddedBatches(sequences, 2, **options).load_state_dict(state)
+    batches.load_state_dict(state)
+    near = [PaddedBatches([[x]], 1).state_dict() for x in (0.1, np.float32(0.1) * 3 / 3)]
+    assert near[0] == near[1]
+
+
 def test_buckets_shuffle_batches_and_keep_ties_in_order():
     sequences = [[i] * (i % 5) for i in range(400)]
     shuffled = [lengths.max() for _, lengths in PaddedBatches(sequences, 4, bucket=100)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,10 @@ import numpy.typing as npt
 
 from ... import _check
 from .padding import Array, Ids, check_pad, numbers, pad_sequences, same_dtype
-from .position import restored
+from .position import Epochs, restored
 
 
-class PaddedBatches:
+class PaddedBatches(Epochs):
     """Batches of sequences padded to the longest of each batch, with their lengths.
 
     sequences: N of (T_i,) or (T_i, ...), T_i may be 0;  targets: N numbers, or N of (T_i,)
@@ -23,7 +25,9 @@ class PaddedBatches:
     bucket: how many batches' sequences are sorted by length together; 1 sorts none. Of sequences
     and outputs, those that are longer in all are sorted by first
     The order of an epoch follows from `seed` and the epoch's number alone. Iterating starts at the
-    position within the epoch, which `state_dict` holds; at the end the next epoch begins.
+    position within the epoch, which `state_dict` holds; at the end the next epoch begins. An
+    iterator raises RuntimeError once another is made or a state is loaded; a state is refused
+    where lengths or integers are others.
     Raises TypeError, ValueError for sequences, targets and sizes that do not fit.
     """
 
@@ -62,7 +66,7 @@ class PaddedBatches:
         if not len(self):
             few = f"{len(self._sequences)} sequences fill no batch of {batch_size}"
             raise ValueError(f"PaddedBatches: drop_last, and {few}")
-        self._epoch = self._position = 0
+        super().__init__()
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -71,11 +75,7 @@ class PaddedBatches:
 
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
         plan = self._plan()
-        while self._position < len(plan):
-            chosen = plan[self._position]
-            self._position += 1  # counted before it is used: a checkpoint then goes on after it
-            yield self._batch(chosen)
-        self._epoch, self._position = self._epoch + 1, 0
+        return self._rest(lambda i: self._batch(plan[i]))
 
     def state_dict(self) -> dict[str, int]:
         """Epoch, batches given so far in it, and the settings that these belong to."""
@@ -85,7 +85,7 @@ class PaddedBatches:
         """Go on where `state` was taken.  Raises ValueError where it belongs to other settings."""
         position = restored("PaddedBatches", state, self._settings(), len(self))
         epoch = _check.integer("PaddedBatches: state['epoch']", state.get("epoch"), 0)
-        self._epoch, self._position = epoch, position
+        self._go_to(epoch, position)
 
     def _settings(self) -> dict[str, int]:
         return {
@@ -95,7 +95,24 @@ class PaddedBatches:
             "seed": self.seed,
             "drop_last": int(self.drop_last),
             "bucket": self.bucket,
+            "checksum": self._checksum,
         }
+
+    @functools.cached_property
+    def _checksum(self) -> int:
+        """A number that other data hardly has: of all lengths and all integers.
+
+        Floats may differ in their last bits, where threads or processors are others.
+        """
+        total = 0
+        for lengths in self._keys:
+            total = zlib.crc32(lengths.tobytes(), total)
+        parts: list[Iterable[Array] | None] = [self._sequences, self._targets, self._outputs]
+        for part in parts:
+            for array in part if part is not None else ():
+                if array.dtype.kind != "f":
+                    total = zlib.crc32(array.tobytes(), total)
+        return total
 
     def _plan(self) -> list[Ids]:
         """Return the indices of each batch of this epoch."""

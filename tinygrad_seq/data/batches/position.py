@@ -1,11 +1,48 @@
-"""Where batches stand in an epoch: states that a resumed run goes on from."""
+"""Where batches stand in an epoch: their iterators, and states that a resumed run goes on from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ... import _check
+
+
+class Epochs:
+    """Batches by their numbers: an epoch, and the position in it that the next batch has."""
+
+    def __init__(self) -> None:
+        self._epoch = self._position = 0
+        self._turn = object()  # the iterator's, or that of the state that was loaded last
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        raise NotImplementedError
+
+    def _rest(self, batch: Callable[[int], Any]) -> Iterator[Any]:
+        """The epoch's batches from the position on; then the next epoch begins.
+
+        A batch is counted before it is used, so that a checkpoint goes on after it, and not before
+        it is made, so that none is lost.
+        """
+        self._turn = object()
+        return self._given(batch, self._turn)
+
+    def _given(self, batch: Callable[[int], Any], turn: object) -> Iterator[Any]:
+        while self._is(turn) and self._position < len(self):
+            made = batch(self._position)
+            self._position += 1
+            yield made
+        self._epoch, self._position = self._epoch + 1, 0
+
+    def _is(self, turn: object) -> bool:
+        if self._turn is not turn:
+            who = type(self).__name__
+            raise RuntimeError(f"{who}: iterated over anew, or loaded, in the meantime")
+        return True
+
+    def _go_to(self, epoch: int, position: int) -> None:
+        self._epoch, self._position, self._turn = epoch, position, object()
 
 
 def restored(who: str, state: Mapping[str, Any], same: Mapping[str, int], limit: int) -> int:

@@ -127,8 +127,13 @@ class _Epoch:
         while found is None:
             if self._stopped.is_set():
                 raise RuntimeError("Prefetcher: closed, or iterated over anew, in the meantime")
+            ended = not self._thread.is_alive()  # asked first: what it made is in the queue then
             with contextlib.suppress(queue.Empty):
                 found = self._queue.get(timeout=0.1)
+            if ended and found is None:
+                raise RuntimeError(
+                    "Prefetcher: its thread is not in this process, a fork of its own"
+                )
         state, batch, error = found
         if error is not None:
             raise error

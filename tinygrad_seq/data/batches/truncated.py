@@ -11,17 +11,18 @@ import numpy.typing as npt
 
 from ... import _check
 from .padding import Array, Ids
-from .position import restored
+from .position import Epochs, restored
 
 
-class TruncatedBPTT:
+class TruncatedBPTT(Epochs):
     """Windows of B parallel streams cut from one text, for truncated backpropagation through time.
 
     ids (N,) integers;  iterating gives x (T, B), y (T, B) int64,  y[t] the token after x[t]
     Column b of each batch continues column b of the batch before, so a state can be carried on.
     Of the S = (N-1) // batch_size steps of a stream, each is a target once an epoch; the last
     window may be shorter than `length`.
-    Iterating starts at the position within the epoch, which `state_dict` holds, and ends at 0.
+    Iterating starts at the position within the epoch, which `state_dict` holds, and ends at 0. An
+    iterator raises RuntimeError once another is made or a state is loaded.
     Raises TypeError for other dtypes, ValueError for sizes below 1 or a text too short.
     """
 
@@ -41,19 +42,18 @@ class TruncatedBPTT:
         self._inputs = stream[:used].reshape(self.batch_size, self.steps)  # (B, S)
         self._targets = stream[1 : used + 1].reshape(self.batch_size, self.steps)  # (B, S)
         self._checksum = zlib.crc32(np.ascontiguousarray(stream, dtype=np.int64).data)
-        self._position = 0
+        super().__init__()
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         return -(-self.steps // self.length)
 
     def __iter__(self) -> Iterator[tuple[Ids, Ids]]:
-        while self._position < len(self):
-            start = self._position * self.length
-            window = slice(start, start + self.length)
-            self._position += 1  # counted before it is used: a checkpoint then goes on after it
-            yield self._window(self._inputs, window), self._window(self._targets, window)
-        self._position = 0
+        def batch(i: int) -> tuple[Ids, Ids]:
+            window = slice(i * self.length, (i + 1) * self.length)
+            return self._window(self._inputs, window), self._window(self._targets, window)
+
+        return self._rest(batch)
 
     def state_dict(self) -> dict[str, int]:
         """Batches given so far in this epoch, and the sizes that this number belongs to."""
@@ -61,7 +61,7 @@ class TruncatedBPTT:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken.  Raises ValueError where it belongs to other sizes."""
-        self._position = restored("TruncatedBPTT", state, self._sizes(), len(self))
+        self._go_to(0, restored("TruncatedBPTT", state, self._sizes(), len(self)))
 
     def _sizes(self) -> dict[str, int]:
         return {
