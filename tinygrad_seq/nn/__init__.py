@@ -18,7 +18,14 @@ from .outputs import (
     Sampler,
     UnigramSampler,
 )
-from .recurrent import Bidirectional, Recurrent, Stack, detached, max_and_mean
+from .recurrent import (
+    Bidirectional,
+    Recurrent,
+    Stack,
+    detached,
+    max_and_mean,
+    sequence_cross_entropy,
+)
 from .regularisation import Dropout, LayerNorm
 from .rnn import GRU, LSTM, RNN
 from .structured import (
@@ -33,6 +40,7 @@ from .structured import (
     GeneralAttention,
     Memory,
     Seq2Seq,
+    scheduled_sampling,
 )
 from .word2vec import CBOW, SkipGram
 
@@ -81,4 +89,6 @@ __all__ = [
     "detached",
     "init",
     "max_and_mean",
+    "scheduled_sampling",
+    "sequence_cross_entropy",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from .. import ops
 from ..compiler.scan import scan
 from ..engine.backend import xp
+from ..engine.creation import tensor
 from ..engine.tensor import Tensor, tensor_at
 from ..ops.scan import check_lengths
 from .cells import Cell, State
@@ -111,6 +112,24 @@ class Stack(Module):
 def detached(state: Any) -> Any:
     """Return a state (nested tuples of Tensors) cut off from its history, for truncated BPTT."""
     return state.detach() if isinstance(state, Tensor) else tuple(map(detached, state))
+
+
+def sequence_cross_entropy(
+    logits: Tensor, targets: Any, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    """Return -log softmax(logits) at the targets, in nats, over all steps of all sequences.
+
+    logits (..., V), such as (T, B, V)   targets (...) integers, an array or a Tensor; those that
+    are ignore_index, such as padding, count for nothing   reduction: "mean" of what counts, "sum"
+    Raises as `ops.cross_entropy`.
+    """
+    if targets.shape != logits.shape[:-1]:
+        shapes = f"targets are {targets.shape}, expected {logits.shape[:-1]}"
+        raise ValueError(f"sequence_cross_entropy: {shapes}")
+    flat = logits.reshape(-1, logits.shape[-1])
+    return ops.cross_entropy(
+        flat, tensor(targets.reshape(-1)), ignore_index=ignore_index, reduction=reduction
+    )
 
 
 def max_and_mean(outputs: Tensor, lengths: Any = None) -> Tensor:

@@ -114,6 +114,25 @@ def test_scheduled_sampling():
         model(SOURCE, INPUTS, sampling=1.5)
 
 
+def test_scheduled_sampling_of_any_step():
+    """A step that says the sum of what it read: with its own choices it goes on by itself."""
+
+    def step(state, tokens):
+        state = state + np.asarray(tokens)
+        return state, tg.tensor(np.eye(5)[state % 5])
+
+    inputs = np.array([[1, 2], [0, 1], [3, 3]])
+    start, best = np.zeros(2, int), lambda logits: logits.argmax(axis=1)
+    logits, state = nn.scheduled_sampling(step, start, inputs, 0.0, best)
+    assert host(logits).argmax(axis=-1).tolist() == [[1, 2], [1, 3], [4, 1]]
+    assert state.tolist() == [4, 6]
+    logits, state = nn.scheduled_sampling(step, start, inputs, 1.0, best)
+    assert host(logits).argmax(axis=-1).tolist() == [[1, 2], [2, 4], [4, 3]]
+    assert state.tolist() == [4, 8]
+    with pytest.raises(ValueError, match="scheduled_sampling: probability is -1"):
+        nn.scheduled_sampling(step, start, inputs, -1, best)
+
+
 def test_samples_follow_the_model():
     """Drawn inputs are drawn from softmax(logits): counted over many rows."""
     model, n = make(), 4000

@@ -2,6 +2,7 @@
 
 from .attention import AdditiveAttention, Attention, DotAttention, GeneralAttention, Memory
 from .crf import CRF
+from .sampling import scheduled_sampling
 from .seq2seq import Decoder, DecoderState, Encoder, Seq2Seq
 from .similarity import GE2E
 
@@ -17,4 +18,5 @@ __all__ = [
     "GeneralAttention",
     "Memory",
     "Seq2Seq",
+    "scheduled_sampling",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import ops
 from ..._check import fraction
-from ...engine.backend import backend_of, values, xp
+from ...engine.backend import values
 from ...engine.random import Generator, chosen
 from ...engine.tensor import Tensor
 from ..linear import Linear
@@ -16,6 +16,7 @@ from ..module import Module
 from ..regularisation import Dropout
 from ..rnn import GRU, LSTM, RNN
 from .attention import Attention, Memory
+from .sampling import scheduled_sampling
 
 Layers = RNN | GRU | LSTM
 
@@ -182,24 +183,15 @@ class Seq2Seq(Module):
         if sampling == 0.0:
             logits, _, _ = self.decoder(inputs, state)
             return logits  # type: ignore[no-any-return]
-        given, random = values(inputs), chosen(generator).numpy
-        tokens, each = given[0], []
-        for t in range(len(given)):
-            state, logits = self.step(state, tokens)
-            each.append(logits)
-            if t + 1 < len(given):
-                own = random.random(logits.shape[0]) < sampling
-                drawn = _drawn(logits, random)
-                f = xp(logits.array)
-                tokens = f.where(f.asarray(own), f.asarray(drawn), f.asarray(given[t + 1]))
-        return ops.stack(each)
+        random = chosen(generator).numpy
 
+        def drawn(logits: np.ndarray) -> np.ndarray:
+            """Return tokens (B,) drawn from softmax(logits): the largest with Gumbel noise."""
+            tokens: np.ndarray = (logits + random.gumbel(size=logits.shape)).argmax(axis=1)
+            return tokens
 
-def _drawn(logits: Tensor, random: np.random.Generator) -> np.ndarray:
-    """Return tokens (B,) drawn from softmax(logits): the largest after adding Gumbel noise."""
-    host = backend_of(logits.array).to_numpy(logits.array)
-    drawn: np.ndarray = (host + random.gumbel(size=host.shape)).argmax(axis=1)
-    return drawn
+        logits, _ = scheduled_sampling(self.step, state, inputs, sampling, drawn, generator)
+        return logits
 
 
 def _check_layers(name: str, rnn: Any) -> None:
