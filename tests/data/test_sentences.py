@@ -5,9 +5,12 @@ import gzip
 import pytest
 
 from tinygrad_seq.data import (
+    Tagged,
+    check_tags,
     read_columns,
     read_groups,
     read_labelled,
+    read_labelled_folder,
     read_pairs,
     read_tagged,
     words,
@@ -113,3 +116,23 @@ def test_columns_end_with_line_feeds_alone(tmp_path):
     assert list(read_columns(tmp_path / "t.tsv")) == expected
     (tmp_path / "t.tsv").write_text("")
     assert list(read_columns(tmp_path / "t.tsv")) == []
+
+
+def test_tags_that_a_model_lacks():
+    sentences = [Tagged(["a", "b"], ["X", "Y"], 1), Tagged(["c", "d"], ["X", "Z"], 4)]
+    check_tags("f.tsv", sentences, {"X", "Y", "Z"})
+    with pytest.raises(ValueError, match=r"^f\.tsv, line 5: the model has no tag 'Z'$"):
+        check_tags("f.tsv", sentences, {"X", "Y"})
+
+
+def test_labelled_texts_of_a_folder(tmp_path):
+    (tmp_path / "labels.tsv").write_text("id\tgroup\n0\tgood\n1\tbad\n")
+    (tmp_path / "train.tsv.gz").write_bytes(gzip.compress(b"fine\t0\n"))
+    with pytest.raises(FileNotFoundError, match=r"neither dev\.tsv nor"):
+        read_labelled_folder(tmp_path)
+    (tmp_path / "dev.tsv").write_text("well\t0,1\n")
+    groups = {"0": "good", "1": "bad"}
+    assert read_labelled_folder(tmp_path) == ([("fine", ["0"])], [("well", ["0", "1"])], groups)
+    (tmp_path / "dev.tsv").write_text("well\t2\n")
+    with pytest.raises(ValueError, match=r"dev\.tsv, line 1: .* labels that exist"):
+        read_labelled_folder(tmp_path)

@@ -107,3 +107,13 @@ def test_sound_has_the_pitch_while_it_is_held():
         series.sound_of(roll, 0)
     with pytest.raises(ValueError, match=r"step is 0\.0"):
         series.sound_of(roll, rate, 0)
+
+
+def test_made_up_months():
+    months, values = series.made_up_months(480)
+    assert months == list(range(480))
+    assert values == series.made_up_months(480)[1]
+    heights = [np.ptp(values[start : start + 12]) for start in (0, 468)]
+    assert 30 < heights[0] < 60 < 80 < heights[1] < 110  # the wave grows from 20 to 44
+    with pytest.raises(ValueError, match="made_up_months: number is 0"):
+        series.made_up_months(0)

@@ -1,6 +1,7 @@
 """Made-up tasks: what stands where, and what is asked."""
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -87,3 +88,52 @@ def test_number_pairs(random):
     assert len(set(pairs)) == len(pairs) == 648
     assert ("two hundred and forty six", "zwei hundert sechs und vierzig") in pairs
     assert pairs != synthetic.number_pairs(random)
+
+
+def test_names(random):
+    made = synthetic.names(random, 200)
+    assert len(made) == 200
+    assert {len(name) for name in made} == {4, 6}
+    assert all(set(name[::2]) <= set("klmnrst") and set(name[1::2]) <= set("aeio") for name in made)
+
+
+def test_opinions_and_remarks():
+    made = synthetic.opinions(Random(1), 300)
+    assert 100 < sum(good for _, good in made) < 200
+    for text, good in made:
+        assert text.split()[-1] in synthetic.sentences.OPINIONS[good].split()
+    for text in synthetic.remarks(Random(1), 300):
+        words = text.split()
+        good = words[3] in synthetic.sentences.OPINIONS[1].split()
+        assert " ".join(words[4:]) in synthetic.sentences.COMPANY[good]
+    assert synthetic.remarks(Random(1), 1)[0].startswith(made[0][0])
+
+
+def test_court():
+    lines = synthetic.court(Random(1), 200).split("\n")
+    assert len(lines) == 200
+    for line in lines:
+        who = line.split()[1]
+        assert (", and he " in line) == (who in ("king", "man"))
+        assert not (who == "man" and "throne" in line)
+
+
+def test_world_and_its_analogies():
+    sentences = list(synthetic.world(Random(1), 2000))
+    words = {word for sentence in sentences for word in sentence}
+    lines = synthetic.world_analogies().splitlines()
+    assert [line for line in lines if line[0] == ":"] == [": gender", ": capitals"]
+    questions = [line.split() for line in lines if line[0] != ":"]
+    assert {len(question) for question in questions} == {4}
+    assert len(questions) == 60
+    assert {word for question in questions for word in question} <= words
+    assert "king queen man woman" in lines
+    assert not any("king" in sentence and "husband" in sentence for sentence in sentences)
+
+
+def test_numbers_below_one_are_refused():
+    for make in (synthetic.opinions, synthetic.remarks, synthetic.court, synthetic.names):
+        with pytest.raises(ValueError, match=rf"{make.__name__}: number is 0"):
+            make(Random(1), 0)
+    with pytest.raises(ValueError, match="world: number is 0"):
+        list(synthetic.world(Random(1), 0))

@@ -1,13 +1,14 @@
 """Text: reading files, splitting into words and characters, joining again."""
 
 import gzip
+import json
 from pydoc_data.topics import topics
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_seq.data import characters, join_words, read_text, words
+from tinygrad_seq.data import Tokenizer, Vocabulary, characters, join_words, read_text, words
 
 TEXTS = st.text(st.sampled_from("aB1é\u0301 \n\t'\u2019-.,;()\"“”—_<$%😀"), max_size=40) | st.lists(
     st.sampled_from(["<eos>", "<unk>", "<pad", "x", " ", "\n", "...", "--", "3.14"])
@@ -125,3 +126,45 @@ def test_missing_text_and_folder(tmp_path):
         read_text(tmp_path / "nothing")
     with pytest.raises(ValueError, match="expected a regular file"):
         read_text(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("unit", "text", "tokens", "again"),
+    [
+        ("chars", "Aha.", ["A", "h", "a", "."], "Aha."),
+        ("words", "Don't  stop.", ["don't", "stop", "."], "don't stop."),
+        ("elided words", "J\u2019ai l'eau", ["j'", "ai", "l'", "eau"], "j'ai l'eau"),
+    ],
+)
+def test_tokenizer(unit, text, tokens, again):
+    tokenizer = Tokenizer.build(unit, [text, ""], specials=("<unk>", "<sos>", "<eos>"))
+    assert tokenizer.cut(text) == tokens
+    ids = tokenizer.encode(text, sos=True, eos=True)
+    assert (ids[0], ids[-1], len(ids)) == (1, 2, len(tokens) + 2)
+    assert tokenizer.decode(ids[1:-1]) == again
+    assert tokenizer.decode(tokenizer.encode("ß")) == "<unk>"
+    loaded = Tokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict())))
+    assert (loaded.unit, loaded.vocabulary) == (unit, tokenizer.vocabulary)
+    assert len(loaded) == 3 + len(set(tokens))
+    assert loaded.encode_prompt(text, "--say").tolist() == ids[1:-1].tolist()
+    for prompt, fault in (("", "the prompt is empty"), ("ß", r"the model does not know \['ß'\]")):
+        with pytest.raises(ValueError, match=f"--say: {fault}"):
+            loaded.encode_prompt(prompt, "--say")
+
+
+def test_passages_are_long_enough_to_predict():
+    tokenizer = Tokenizer.build("words", ["a b"])
+    assert tokenizer.encode_passage("b a", "f.txt").tolist() == [5, 4]
+    with pytest.raises(ValueError, match=r"^f\.txt: 1 words, expected at least 2$"):
+        tokenizer.encode_passage("b ", "f.txt")
+
+
+def test_tokenizers_that_there_are_not():
+    with pytest.raises(ValueError, match="unit is 'lines', expected one of"):
+        Tokenizer("lines", Vocabulary([]))
+    with pytest.raises(TypeError, match="texts is one str"):
+        Tokenizer.build("words", "a text")
+    for state in ({}, {"unit": "words"}, [], {"unit": "words", "vocabulary": {"format": "?"}}):
+        with pytest.raises(ValueError, match="not a description"):
+            Tokenizer.from_dict(state)
+    assert Tokenizer.build("words", ["a b a"], min_count=2).vocabulary.tokens[4:] == ("a",)

@@ -12,11 +12,13 @@ from .corpus import (
     Corpus,
     Tagged,
     built_in_text,
+    check_tags,
     load_corpus,
     part_of,
     read_columns,
     read_groups,
     read_labelled,
+    read_labelled_folder,
     read_pairs,
     read_tagged,
 )
@@ -44,11 +46,12 @@ from .recordings import (
     trials_by_kind,
     word_ids,
 )
-from .text import characters, join_words, read_text, words
+from .text import UNITS, Tokenizer, characters, join_words, read_text, words
 from .vocabulary import SPECIALS, Vocabulary
 
 __all__ = [
     "SPECIALS",
+    "UNITS",
     "AudioFolder",
     "Corpus",
     "GeneratedBatches",
@@ -56,6 +59,7 @@ __all__ = [
     "Prefetcher",
     "Recording",
     "Tagged",
+    "Tokenizer",
     "Trial",
     "TruncatedBPTT",
     "Vocabulary",
@@ -64,6 +68,7 @@ __all__ = [
     "audio",
     "built_in_text",
     "characters",
+    "check_tags",
     "draw_of_each",
     "draw_strings",
     "features",
@@ -79,6 +84,7 @@ __all__ = [
     "read_columns",
     "read_groups",
     "read_labelled",
+    "read_labelled_folder",
     "read_pairs",
     "read_recordings",
     "read_signal",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,6 +116,16 @@ def read_tagged(path: str | os.PathLike[str], longest: int | None = None) -> lis
     return sentences
 
 
+def check_tags(
+    name: str | os.PathLike[str], sentences: Iterable[Tagged], tags: Container[str]
+) -> None:
+    """Nothing; raises ValueError, with the file's name and the line, for a tag not among these."""
+    for _, found, line in sentences:
+        for number, tag in enumerate(found, start=line):
+            if tag not in tags:
+                raise ValueError(f"{name}, line {number}: the model has no tag {tag!r}")
+
+
 def read_pairs(
     path: str | os.PathLike[str],
     split: Callable[[str], list[str]] = str.split,
@@ -157,6 +167,20 @@ def read_labelled(
     if not texts:
         raise ValueError(f"{name}: no texts in it")
     return texts
+
+
+def read_labelled_folder(
+    folder: str | os.PathLike[str],
+) -> tuple[list[tuple[str, list[str]]], list[tuple[str, list[str]]], dict[str, str]]:
+    """Return the texts of train.tsv and of dev.tsv, plain or gzip, and the groups of labels.tsv.
+
+    Raises as `part_of`, `read_labelled` and `read_groups`.
+    """
+    groups = read_groups(part_of(folder, "labels.tsv"))
+    texts, held_out = (
+        read_labelled(part_of(folder, name), groups) for name in ("train.tsv", "dev.tsv")
+    )
+    return texts, held_out, groups
 
 
 def read_groups(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -6,10 +6,13 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy.typing as npt
 
 from ..serialize import PathLike, check_readable
-from .vocabulary import EOS, SPECIALS
+from .vocabulary import EOS, SPECIALS, Ids, Vocabulary
 
 _LETTER = "[^\\W_\u0300-\u036f]|[\u0300-\u036f]"  # an accent may follow its letter as a character
 _WORD = re.compile(
@@ -102,6 +105,89 @@ def join_words(tokens: Iterable[str]) -> str:
         elided = len(token) > 1 and token[-1] == "'"
         before = "" if opens or elided else token
     return "".join(parts)
+
+
+UNITS: dict[str, tuple[Callable[[str], list[str]], Callable[[Iterable[str]], str]]] = {
+    "chars": (characters, "".join),
+    "words": (lambda text: words(text, lower=True), join_words),
+    "elided words": (lambda text: words(text, lower=True, elisions=True), join_words),
+}
+"""What a text can consist of: how it is cut, and how it is joined again; words in lower case."""
+
+
+class Tokenizer:
+    """A text as indices and back.
+
+    unit: one of `UNITS`   vocabulary: the tokens that there are
+    Raises ValueError for another unit.
+    """
+
+    def __init__(self, unit: str, vocabulary: Vocabulary) -> None:
+        if unit not in UNITS:
+            raise ValueError(f"Tokenizer: unit is {unit!r}, expected one of {sorted(UNITS)}")
+        self.unit, self.vocabulary = unit, vocabulary
+        self.cut, self.join = UNITS[unit]
+
+    @classmethod
+    def build(cls, unit: str, texts: Iterable[str], **options: Any) -> Tokenizer:
+        """Tokenizer with the vocabulary of these texts.
+
+        options: as `Vocabulary.build` takes them
+        """
+        if isinstance(texts, str):
+            raise TypeError("Tokenizer.build: texts is one str, expected several")
+        tokens = (token for text in texts for token in cls(unit, Vocabulary([])).cut(text))
+        return cls(unit, Vocabulary.build(tokens, **options))
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def __repr__(self) -> str:
+        return f"Tokenizer({self.unit}, {self.vocabulary})"
+
+    def encode(self, text: str, *, sos: bool = False, eos: bool = False) -> Ids:
+        """Indices (T,) of a text's tokens, as `Vocabulary.encode` gives them."""
+        return self.vocabulary.encode(self.cut(text), sos=sos, eos=eos)
+
+    def encode_passage(self, text: str, what: str) -> Ids:
+        """Indices (T,), T at least 2, of a text whose tokens are predicted from those before.
+
+        Raises ValueError, beginning with `what`, for a shorter one.
+        """
+        ids = self.encode(text)
+        if len(ids) < 2:
+            raise ValueError(f"{what}: {len(ids)} {self.unit}, expected at least 2")
+        return ids
+
+    def encode_prompt(self, text: str, what: str) -> Ids:
+        """Indices (T,), T at least 1, of a text all of whose tokens must be known.
+
+        Raises ValueError, beginning with `what`, for unknown tokens and for a text without any.
+        """
+        tokens = self.cut(text)
+        unknown = sorted({token for token in tokens if token not in self.vocabulary})
+        if unknown or not tokens:
+            fault = f"the model does not know {unknown}" if unknown else "the prompt is empty"
+            raise ValueError(f"{what}: {fault}")
+        return self.vocabulary.encode(tokens)
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """The text of indices (T,), with "<unk>" and other specials as they are.
+
+        Raises as `Vocabulary.decode`.
+        """
+        return self.join(self.vocabulary.decode(ids, skip_specials=False))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` makes the same tokenizer of, fit for JSON."""
+        return {"unit": self.unit, "vocabulary": self.vocabulary.to_dict()}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Tokenizer:
+        """Tokenizer that `to_dict` described.  Raises ValueError for anything else."""
+        if not isinstance(state, Mapping) or state.keys() != {"unit", "vocabulary"}:
+            raise ValueError("Tokenizer: not a description with unit and vocabulary")
+        return cls(state["unit"], Vocabulary.from_dict(state["vocabulary"]))
 
 
 def _spaced(before: str, token: str, closes: bool) -> bool:

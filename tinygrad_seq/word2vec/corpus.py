@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +54,8 @@ def encode(corpus: Any, min_count: int) -> EncodedCorpus:
     for block in numbered.blocks:
         total += np.bincount(block.ids, minlength=numbered.size)
     if not total.sum():
-        raise ValueError("the corpus is empty: it has no words (a generator can be read only once)")
+        name = os.fspath(corpus) if isinstance(corpus, str | os.PathLike) else "the corpus"
+        raise ValueError(f"{name} is empty: it has no words (a generator can be read only once)")
     often = np.flatnonzero(total >= min_count)
     if not len(often):
         top = int(np.argmax(total))

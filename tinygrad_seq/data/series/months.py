@@ -7,6 +7,9 @@ import io
 import math
 import os
 
+import numpy as np
+
+from ... import _check
 from ..text import read_text
 
 
@@ -36,3 +39,15 @@ def read_months(path: str | os.PathLike[str]) -> tuple[list[int], list[float]]:
     if not months:
         raise ValueError(f"{name}: no months in it")
     return months, values
+
+
+def made_up_months(number: int) -> tuple[list[int], list[float]]:
+    """Return months from 0 on and their values: a yearly wave, growing, on a slow drift, and noise.
+
+    y_t = 100 + 0.2 t + (20 + 0.05 t) sin(2π t / 12) + 2 ε_t, ε_t of deviation 1, always the same
+    Raises ValueError for a number below 1.
+    """
+    t = np.arange(_check.integer("made_up_months: number", number, 1))
+    noise = np.random.default_rng(0).standard_normal(number)
+    values = 100 + 0.2 * t + (20 + 0.05 * t) * np.sin(2 * np.pi * t / 12) + 2 * noise
+    return list(range(number)), values.tolist()

@@ -1,16 +1,14 @@
-"""Made-up tasks: what a recurrent network can remember, sentences that are easy to learn."""
+"""Made-up tasks that ask what a recurrent network can remember."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
-from .corpus import Tagged
+from ... import _check
 
 Task: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
@@ -72,37 +70,6 @@ def temporal_order(random: np.random.Generator, length: int, number: int) -> Tas
     ids[early, range(number)], ids[late, range(number)] = random.integers(0, 2, (2, number))
     return np.eye(6, dtype=np.float32)[ids], 2 * ids[early, range(number)] + ids[
         late, range(number)
-    ]
-
-
-def tagged_sentences(random: np.random.Generator, number: int) -> list[Tagged]:
-    """Return sentences whose words are nouns after "the", and verbs after "they" and "can".
-
-    The commonest tag of each word is right for some 84 % of them.
-    Raises ValueError for a number below 1.
-    """
-    verbs = ["walk", "talk", "run", "play", "fight", "dream", "work", "cook"]
-    nouns = [*verbs, "cat", "dog", "tree", "river"]
-    sentences = []
-    for _ in range(_check.integer("tagged_sentences: number", number, 1)):
-        first, second, verb = *random.choice(nouns, 2), random.choice(verbs)
-        pairs = [("they", "PRON")] if random.random() < 0.5 else [("the", "DET"), (first, "NOUN")]
-        pairs += [("can", "AUX")] * int(random.integers(2)) + [(verb, "VERB")]
-        pairs += [("the", "DET"), (second, "NOUN"), (".", "PUNCT")]
-        sentences.append(Tagged([str(word) for word, _ in pairs], [tag for _, tag in pairs], 1))
-    return sentences
-
-
-def number_pairs(random: np.random.Generator) -> list[tuple[str, str]]:
-    """Return 648 numbers in English and German, which says the ones before the tens, shuffled."""
-    ones = {"one": "ein", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf"}
-    ones |= {"six": "sechs", "seven": "sieben", "eight": "acht", "nine": "neun"}
-    tens = {"twenty": "zwanzig", "thirty": "dreißig", "forty": "vierzig", "fifty": "fünfzig"}
-    tens |= {"sixty": "sechzig", "seventy": "siebzig", "eighty": "achtzig", "ninety": "neunzig"}
-    triples = list(itertools.product(ones, tens, ones))
-    return [
-        (f"{a} hundred and {b} {c}", f"{ones[a]} hundert {ones[c]} und {tens[b]}")
-        for a, b, c in (triples[i] for i in random.permutation(len(triples)))
     ]
 
 

@@ -1,0 +1,20 @@
+"""Made-up data, easy to learn: tasks for the memory, sentences, a small world of words."""
+
+from .memory import adding_problem, copy_by_guessing, copy_memory, temporal_order
+from .sentences import court, names, number_pairs, opinions, remarks, tagged_sentences
+from .world import world, world_analogies
+
+__all__ = [
+    "adding_problem",
+    "copy_by_guessing",
+    "copy_memory",
+    "court",
+    "names",
+    "number_pairs",
+    "opinions",
+    "remarks",
+    "tagged_sentences",
+    "temporal_order",
+    "world",
+    "world_analogies",
+]
