@@ -8,6 +8,7 @@ import pytest
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops, optim, train
 from tinygrad_seq.data import GeneratedBatches
+from tinygrad_seq.decode import greedy
 
 
 def parsed(monkeypatch, *options, **sizes):
@@ -39,6 +40,54 @@ def test_help_names_the_defaults_of_the_program(capsys):
     assert "width of h (default: 7)" in said
 
 
+def test_defaults_by_data(monkeypatch, capsys):
+    sizes = {"layers": (2, 1), "dropout": (0.25, 0.0), "batch": 4}
+    found = parsed(monkeypatch, epochs=(8, 3), **sizes)
+    assert (found.epochs, found.layers, found.dropout, found.batch) == (3, 1, 0.0, 4)
+    found = parsed(monkeypatch, "--data", "x", "--layers", "5", epochs=(8, 3), **sizes)
+    assert (found.epochs, found.layers, found.dropout, found.batch) == (8, 5, 0.25, 4)
+    parser = train.program_parser("What it does.", "runs/x", epochs=(8, 3), **sizes)
+    parser.add_argument("--sample", type=float, default=train.ByData(1e-3, 0.0))
+    parser.print_help()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "passes over the data (default: 8; 3 for what is built in)" in said
+    assert "recurrent layers (default: 2; 1 for what is built in)" in said
+    monkeypatch.setattr("sys.argv", ["program.py", "--data", "x"])
+    assert train.parse_options(parser).sample == 1e-3
+    assert parsed(monkeypatch).epochs is None
+
+
+def test_sampling_is_an_option(monkeypatch):
+    parser = train.plain_parser("What it does.", "runs/x")
+    train.add_sampling(parser, 0.5)
+    for given, expected in {
+        (): (0.5, None, None),
+        ("--temperature", "2", "--top-k", "3", "--top-p", "0.5"): (2.0, 3, 0.5),
+    }.items():
+        monkeypatch.setattr("sys.argv", ["program.py", *given])
+        sampler = train.sampling_of(train.parse_options(parser))
+        assert (sampler.temperature, sampler.top_k, sampler.top_p) == expected
+    monkeypatch.setattr("sys.argv", ["program.py", "--temperature", "0"])
+    assert train.sampling_of(train.parse_options(parser)) is greedy
+    monkeypatch.setattr("sys.argv", ["program.py", "--temperature", "-1"])
+    with pytest.raises(ValueError, match=r"temperature is -1\.0"):
+        train.sampling_of(train.parse_options(parser))
+
+
+def test_where_a_model_cannot_be_saved_is_known_before_training(monkeypatch, tmp_path):
+    options = parsed(monkeypatch, "--folder", str(tmp_path / "f"), "--epochs", "1")
+    assert train.model_path(options) == tmp_path / "f" / "model.safetensors"
+    assert train.model_path(options, "other") == tmp_path / "f" / "other"
+    model, batches = Constant(), GeneratedBatches(lambda random, epoch: np.float32([1]), 1)
+    (tmp_path / "file").write_text("")
+    for wrong, error in (("", IsADirectoryError), ("file/model", OSError)):
+        options.save = str(tmp_path / wrong)
+        with pytest.raises(error, match=str(tmp_path)):
+            train.fit(model, model.total, batches, None, options)
+    assert model.modes == []
+    assert list((tmp_path / "f").iterdir()) == []
+
+
 class Constant(nn.Module):
     """Says what it is, and remembers in which mode it was asked."""
 
@@ -61,6 +110,38 @@ def test_mean_loss_weighs_batches_by_what_they_hold():
     assert not model.training
     with pytest.raises(ValueError, match="nothing to judge"):
         train.mean_loss(model, model.total, [])
+
+
+def test_stream_loss_hands_the_state_on():
+    model, seen = Constant(), []
+
+    def total(batch, state):
+        seen.append(state)
+        return *model.total(batch), len(seen)
+
+    batches = [np.float32([1, 2]), np.float32([10]), np.float32([0])]
+    assert train.stream_loss(model, total, batches) == pytest.approx(2 * 13 / 4)
+    assert seen == [None, 1, 2]
+    assert model.modes == [(False, False)] * 3
+    assert model.training
+    with pytest.raises(ValueError, match="nothing to judge"):
+        train.stream_loss(model, total, [])
+
+
+def test_courses_of_the_learning_rate():
+    rates = {}
+    for name, course in train.SCHEDULES.items():
+        optimizer = optim.SGD(Constant().parameters(), lr=1.0)
+        found = course(optimizer, 100)
+        if "batch_schedule" in found:
+            for _ in range(100):
+                found["batch_schedule"].step()
+        if "schedule" in found:
+            for loss in (1.0, 2.0, 3.0):
+                found["schedule"].step(loss)
+        rates[name] = optimizer.param_groups[0]["lr"]
+    assert rates["cosine"] == pytest.approx(0, abs=1e-3)
+    assert (rates["plateau"], rates["constant"]) == (0.25, 1.0)
 
 
 def test_mean_loss_leaves_the_mode_as_it_was_after_an_error():

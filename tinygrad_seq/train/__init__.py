@@ -3,30 +3,36 @@
 from . import metrics
 from .history import History
 from .metrics import bits, perplexity
-from .picture import confusion_picture, picture, similarity_picture
-from .prediction import predict
-from .program import (
+from .options import (
+    ByData,
     above_zero,
+    add_sampling,
     count,
-    fit,
     in_folder,
-    mean_loss,
     model_path,
     parse_options,
     plain_parser,
     positive,
     probability,
     program_parser,
-    run_program,
+    sampling_of,
     settings_of,
 )
+from .picture import confusion_picture, picture, similarity_picture
+from .prediction import predict
+from .program import SCHEDULES, fit, mean_loss, run_program, stream_loss
 from .saved import load_model, save_model
+from .scores import Scores
 from .trainer import Trainer
 
 __all__ = [
+    "SCHEDULES",
+    "ByData",
     "History",
+    "Scores",
     "Trainer",
     "above_zero",
+    "add_sampling",
     "bits",
     "confusion_picture",
     "count",
@@ -45,7 +51,9 @@ __all__ = [
     "probability",
     "program_parser",
     "run_program",
+    "sampling_of",
     "save_model",
     "settings_of",
     "similarity_picture",
+    "stream_loss",
 ]
