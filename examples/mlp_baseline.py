@@ -7,7 +7,8 @@
 Both predict the next letter of a name from those before. The MLP sees them as one vector of V·T
 numbers, [x_1 ... x_T] one-hot, zeros where nothing has come yet; its first matrix is H × VT, and
 what it learns about a letter at one place says nothing about the next. The RNN, h_t = tanh(W_h h +
-W_x x + b), uses the same weights at every step. Parameters and score stand side by side.
+W_x x + b), uses the same weights at every step. Parameters and score stand side by side; one file
+holds both models.
 The figure: nats a symbol, the letters and one end symbol of each name; names longer than T - 1
 letters are cut for both.
 """
@@ -15,7 +16,7 @@ letters are cut for both.
 from __future__ import annotations
 
 import numpy as np
-from names import batches_of, encode, made_up_names, score, total_loss
+from names import batches_of, encode, score, total_loss
 
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, ops, train
@@ -52,11 +53,16 @@ class NextLetter(nn.Module):
         return encode(self.letters, [name[: self.steps - 1] for name in names], source)
 
 
-def make(kind, hidden, names, held_out, options):
-    """A model of this kind, trained, and its score."""
-    settings = {"kind": kind, "letters": sorted(set("".join(names + held_out))), "hidden": hidden}
-    settings["steps"] = options.length
-    model = NextLetter(**settings)
+class Comparison(nn.Module):
+    """Both models, of the same letters."""
+
+    def __init__(self, letters, hidden, mlp_hidden, length):
+        self.mlp = NextLetter("mlp", letters, mlp_hidden, length)
+        self.rnn = NextLetter("rnn", letters, hidden, length)
+
+
+def fit(kind, model, names, held_out, options):
+    """Nothing; trains one of the models."""
     judged = batches_of(model, held_out, "validation", 256, shuffle=False)
     batches = batches_of(model, names, "names", options.batch)
 
@@ -64,36 +70,43 @@ def make(kind, hidden, names, held_out, options):
         nats, symbols = total_loss(model, batch)
         return nats / symbols, None
 
-    folder, options.folder = options.folder, f"{options.folder}/{kind}"
-    train.fit(model, loss, batches, lambda: score(f"{kind}: validation", model, judged), options)
-    options.folder = folder
-    train.save_model(train.model_path(options), model, settings)
-    return model, score(f"{kind}: validation, best", model, judged)
+    train.fit(model, loss, batches, lambda: score(f"{kind}: validation", model, judged),
+              train.in_folder(options, kind))  # fmt: skip
+
+
+def make(options):
+    """Both models, trained and saved, after printing their sizes and scores."""
+    made = data.synthetic.names(np.random.default_rng(0), 1500)
+    names, held_out = made[300:], made[:300]
+    if options.data:
+        corpus = data.load_corpus(options.data)
+        names, held_out = corpus.train.split(), corpus.validation.split()
+    settings = train.settings_of(options, "hidden", "mlp_hidden", "length")
+    settings["letters"] = sorted(set("".join(names + held_out)))
+    both = Comparison(**settings)
+    for kind, model in (("mlp", both.mlp), ("rnn", both.rnn)):
+        fit(kind, model, names, held_out, options)
+    train.save_model(train.model_path(options), both, settings)
+    compare("validation, best", both, held_out)
+    return both
+
+
+def compare(source, both, names):
+    """Prints each model's size and score, the recurrent one's last."""
+    for title, model in (("flattened MLP", both.mlp), ("recurrent", both.rnn)):
+        title = f"{source}, {title}, {model.num_parameters():,} parameters"
+        score(title, model, batches_of(model, names, source, 256, shuffle=False))
 
 
 def main():
-    parser = train.program_parser(__doc__, "runs/mlp_baseline", hidden=128, batch=64)
+    parser = train.program_parser(__doc__, "runs/mlp_baseline", epochs=(8, 3), hidden=128, batch=64)
     add = parser.add_argument
     add("--mlp-hidden", type=train.positive, default=128, help="of the MLP (default: 128)")
     add("--length", type=train.positive, default=16, help="T, the longest sequence (default: 16)")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (8 if options.data else 3)
-    if options.load:
-        model = train.load_model(options.load, NextLetter)
-    else:
-        made = made_up_names(1500)
-        names, held_out = made[300:], made[:300]
-        if options.data:
-            corpus = data.load_corpus(options.data)
-            names, held_out = corpus.train.split(), corpus.validation.split()
-        mlp = make("mlp", options.mlp_hidden, names, held_out, options)
-        rnn = make("rnn", options.hidden, names, held_out, options)  # the one that stays saved
-        model = rnn[0]
-        for title, (kind, nats) in (("flattened MLP", mlp), ("recurrent", rnn)):
-            print(f"{title:15s} {kind.num_parameters():9,} parameters  {nats:.4f} nats a symbol")
+    both = train.load_model(options.load, Comparison) if options.load else make(options)
     if options.evaluate:
-        names = data.read_text(options.evaluate).split()
-        score(options.evaluate, model, batches_of(model, names, options.evaluate, 256, False))
+        compare(options.evaluate, both, data.read_text(options.evaluate).split())
 
 
 if __name__ == "__main__":
