@@ -22,6 +22,10 @@ from translate import Translator, make, nats, parser_of
 from tinygrad_seq import data, train
 
 
+class Chatbot(Translator):
+    """The translator, from what was said to the reply."""
+
+
 def read_dialogues(path, turns):
     """(what was said, reply) of every line, after up to `turns` earlier turns of its dialogue."""
     pairs, before, dialogue = [], [], None
@@ -68,14 +72,13 @@ def talk(model, turns, beam):
 
 
 def main():
-    parser = parser_of(__doc__, "runs/chatbot", min_count=3, dropout=0.4)
+    parser = parser_of(__doc__, "runs/chatbot", epochs=(10, 2), min_count=3, dropout=0.4)
     add = parser.add_argument
-    add("--turns", type=int, default=2, help="earlier turns that are read too (default: 2)")
+    add("--turns", type=train.count, default=2, help="earlier turns that are read too (default: 2)")
     add("--talk", action="store_true", help="talk with the model")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (10 if options.data else 2)
     if options.load:
-        model = train.load_model(options.load, Translator)
+        model = train.load_model(options.load, Chatbot)
     else:
         made = made_up_dialogues()
         pairs, held_out = made[200:], made[:200]
@@ -85,7 +88,7 @@ def main():
             pairs, held_out = (read_dialogues(file, options.turns) for file in files)
             alone = read_dialogues(files[0], 0)
         texts = [text for pair in alone for text in pair]  # one vocabulary for both sides
-        model = make(pairs, held_out, options, (texts, texts), False, "reply token")
+        model = make(Chatbot, pairs, held_out, options, (texts, texts), "words", "reply token")
         print(f"validation, best: perplexity {math.exp(nats(model, held_out)):.3f}")
         for said, reply in held_out[:3]:
             print(f"> {said}\n{model.write([said])[0]}   ({reply})")

@@ -117,10 +117,11 @@ def make(options):
 
 
 def main():
-    parser = train.program_parser(__doc__, "runs/emotion", hidden=64, dropout=0.5, batch=32)
+    parser = train.program_parser(
+        __doc__, "runs/emotion", epochs=(12, 15), hidden=64, dropout=0.5, batch=32
+    )
     parser.set_defaults(lr=3e-3)
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (12 if options.data else 15)
     model = train.load_model(options.load, EmotionModel) if options.load else make(options)
     if options.evaluate:
         recordings = data.read_recordings(options.evaluate, RATE, ["emotion"])

@@ -65,13 +65,6 @@ class Forecaster(nn.Module):
         return TRANSFORMS[self.transform][1](z * self.deviation + self.mean)
 
 
-def made_up_series(number=480):
-    """A yearly wave of growing height on a slow drift, with a little noise."""
-    t, noise = np.arange(number), np.random.default_rng(0).standard_normal(number)
-    values = 100 + 0.2 * t + (20 + 0.05 * t) * np.sin(2 * np.pi * t / 12) + 2 * noise
-    return list(range(number)), values.tolist()
-
-
 def score(title, model, months, values):
     """Root mean square error of the forecasts of these months, beside that of persistence."""
     model.eval()
@@ -84,6 +77,8 @@ def score(title, model, months, values):
     targets = values[model.window :]
     error = np.sqrt(np.mean((model.forecasts(values) - targets) ** 2))
     persistence = np.sqrt(np.mean((values[model.window - 1 : -1] - targets) ** 2))
+    if not np.isfinite(error):
+        raise FloatingPointError(f"{title}: the forecasts' error is {error}")
     print(f"{title}: root mean square error {error:.3f}, persistence {persistence:.3f}, "
           f"ratio {error / persistence:.3f}", flush=True)  # fmt: skip
     return error
@@ -98,7 +93,7 @@ def make(options):
         if later[0][0] != months[-1] + 1:
             raise ValueError(f"{path}: the months to validate on do not follow")
     else:
-        months, values = made_up_series()
+        months, values = series.made_up_months(480)
         later = months[-96:], values[-96:]
         months, values = months[:-96], values[:-96]
     settings = train.settings_of(options, "transform", "window", "hidden", "dropout")
@@ -134,14 +129,14 @@ def draw(path, model, number=120):
 
 
 def main():
-    sizes = {"hidden": 48, "dropout": 0.2, "batch": 32}
-    parser = train.program_parser(__doc__, "runs/forecast", **sizes)
+    parser = train.program_parser(
+        __doc__, "runs/forecast", epochs=(40, 20), hidden=48, dropout=0.2, batch=32
+    )
     add = parser.add_argument
     add("--transform", choices=TRANSFORMS, default="none", help="of the values (default: none)")
     add("--window", type=train.positive, default=36, help="months before (default: 36)")
     parser.set_defaults(lr=0.002)
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (40 if options.data else 20)
     model = train.load_model(options.load, Forecaster) if options.load else make(options)
     draw(Path(options.folder) / "forecast.png", model)
     if options.evaluate:

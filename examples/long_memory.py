@@ -113,7 +113,7 @@ def draw(path, x, **panels):
 
 
 def main():
-    parser = train.program_parser(__doc__, "runs/long_memory", hidden=128, batch=64)
+    parser = train.program_parser(__doc__, "runs/long_memory", epochs=6, hidden=128, batch=64)
     add = parser.add_argument
     add("--task", choices=TASKS, default="adding", help="(default: adding)")
     add("--length", type=train.positive, default=50, help="T (default: 50)")
@@ -122,7 +122,6 @@ def main():
     options = train.parse_options(parser)
     if options.data:
         parser.error("--data: sequences are made as needed; --evaluate takes others")
-    options.epochs = options.epochs or 6
     random = np.random.default_rng(options.seed + 10**6)
     x, y = TASKS[options.task][0](random, options.length, 1000)
     if options.write:

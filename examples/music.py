@@ -113,14 +113,13 @@ def compose(model, steps, temperature):
 
 def main():
     sizes = {"hidden": 256, "dropout": 0.5, "batch": 16}
-    parser = train.program_parser(__doc__, "runs/music", **sizes)
+    parser = train.program_parser(__doc__, "runs/music", epochs=(30, 8), **sizes)
     add = parser.add_argument
     add("--transpose", type=train.count, default=3, help="train in keys so far away (default: 3)")
     add("--piece", help="WAV file to write (default: piece.wav in the folder)")
     add("--seconds", type=train.positive, default=30, help="of the piece (default: 30)")
     add("--temperature", type=train.above_zero, default=0.9, help="below 1 safer (default: 0.9)")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (30 if options.data else 8)
     model = train.load_model(options.load, MusicModel) if options.load else make(options)
     path = Path(options.piece or Path(options.folder) / "piece.wav")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops, train
+from tinygrad_seq import data, nn, train
 from tinygrad_seq.decode import Sampler, generate
 
 END = 0
@@ -51,23 +51,14 @@ class NameModel(nn.Module):
 
 def encode(letters, names, source):
     """Each name as ids, the end symbol on both sides."""
+    if not names:
+        raise ValueError(f"{source}: no names in it")
     index = {letter: i for i, letter in enumerate(letters, start=1)}
     for line, name in enumerate(names, start=1):
         for letter in name:
             if letter not in index:
                 raise ValueError(f"{source}, name {line}: no {letter!r} in the model's letters")
     return [np.array([END, *(index[x] for x in name), END]) for name in names]
-
-
-def made_up_names(number=3000):
-    """Names that are easy to learn: two or three syllables, every consonant before a vowel."""
-    choose = np.random.default_rng(0).choice
-    return [
-        "".join(
-            c + v for c, v in zip(choose(list("klmnrst"), n), choose(list("aeio"), n), strict=True)
-        )
-        for n in choose((2, 3), number)
-    ]
 
 
 def batches_of(model, names, source, size, shuffle=True):
@@ -80,8 +71,7 @@ def total_loss(model, batch):
     """Cross-entropy of the symbols that are there, and how many: padding is ignored."""
     x, lengths, y = batch
     logits, _ = model(x)
-    flat = logits.reshape(-1, logits.shape[-1])
-    return ops.cross_entropy(flat, tg.tensor(y.reshape(-1)), reduction="sum"), int(lengths.sum())
+    return nn.sequence_cross_entropy(logits, y, reduction="sum"), int(lengths.sum())
 
 
 def score(title, model, batches):
@@ -97,7 +87,7 @@ def make(options):
         corpus = data.load_corpus(options.data)
         names, held_out, source = corpus.train.split(), corpus.validation.split(), corpus.source
     else:
-        made = made_up_names()
+        made = data.synthetic.names(np.random.default_rng(0), 3000)
         names, held_out, source = made[300:], made[:300], "made-up names"
     settings = train.settings_of(options, "hidden", "layers", "dropout")
     settings["letters"] = sorted(set("".join(names)))
@@ -119,12 +109,11 @@ def make(options):
 
 def main():
     sizes = {"hidden": 256, "layers": 2, "dropout": 0.3, "batch": 64}
-    parser = train.program_parser(__doc__, "runs/names", **sizes)
+    parser = train.program_parser(__doc__, "runs/names", epochs=(14, 3), **sizes)
     add = parser.add_argument
     add("--samples", type=train.count, default=10, help="names to make up (default: 10)")
     add("--temperature", type=float, default=0.8, help="(default: 0.8)")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (14 if options.data else 3)
     model = train.load_model(options.load, NameModel) if options.load else make(options)
     start = np.zeros((1, options.samples), dtype=np.int64)
     made = generate(model.step, None, start, choose=Sampler(options.temperature), eos=END)

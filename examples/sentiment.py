@@ -94,9 +94,7 @@ def make(options):
     made, groups = made_up_comments()
     comments, dev = made[400:], made[:400]
     if options.data:
-        groups = data.read_groups(data.part_of(options.data, "labels.tsv"))
-        files = (data.part_of(options.data, name) for name in ("train.tsv", "dev.tsv"))
-        comments, dev = (data.read_labelled(file, groups) for file in files)
+        comments, dev, groups = data.read_labelled_folder(options.data)
     tokens = (word for text, _ in comments for word in data.words(text, lower=True))
     vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count)
     settings = train.settings_of(options, "embedding", "hidden", "dropout")
@@ -126,13 +124,11 @@ def judge(model, text):
 
 
 def main():
-    sizes = {"embedding": 128, "hidden": 128, "dropout": 0.5, "batch": 64}
-    parser = train.program_parser(__doc__, "runs/sentiment", **sizes)
+    sizes = {"embedding": 128, "hidden": 128, "dropout": 0.5, "batch": 64, "min_count": 2}
+    parser = train.program_parser(__doc__, "runs/sentiment", epochs=4, **sizes)
     add = parser.add_argument
-    add("--min-count", type=train.positive, default=2, help="rarer words are unknown (default: 2)")
     add("--say", help="a comment to judge")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or 4
     model = train.load_model(options.load, SentimentModel) if options.load else make(options)
     if options.say:
         judge(model, options.say)

@@ -129,13 +129,14 @@ def make(options):
 
 
 def main():
-    parser = train.program_parser(__doc__, "runs/speaker", hidden=64, embedding=64, batch=4)
+    parser = train.program_parser(
+        __doc__, "runs/speaker", epochs=(10, 2), hidden=64, embedding=64, batch=4
+    )
     parser.set_defaults(lr=3e-3)
     add = parser.add_argument
     add("--batches", type=train.positive, default=20, help="an epoch (default: 20)")
     add("--parts", choices=("train", "all"), default="train", help="that train (default: train)")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (10 if options.data else 2)
     model = train.load_model(options.load, SpeakerModel) if options.load else make(options)
     if options.evaluate:
         trials = data.read_trials(options.evaluate)

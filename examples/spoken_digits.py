@@ -112,11 +112,10 @@ def draw(path, model, signal):
 
 def main():
     sizes = {"hidden": 96, "layers": 2, "dropout": 0.3, "batch": 32}
-    parser = train.program_parser(__doc__, "runs/spoken_digits", **sizes)
+    parser = train.program_parser(__doc__, "runs/spoken_digits", epochs=(6, 5), **sizes)
     parser.add_argument("--hear", help="recording to listen to")
     parser.add_argument("--split", help="evaluate only recordings of this split")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (6 if options.data else 5)
     model = train.load_model(options.load, DigitModel) if options.load else make(options)
     if options.hear:
         signal = data.read_signal(options.hear, RATE)

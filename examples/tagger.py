@@ -54,7 +54,7 @@ class Tagger(nn.Module):
         """Nats a word."""
         if self.crf:
             return self.crf(scores, np.maximum(tags, 0), lengths, "sum") / float(lengths.sum())
-        return ops.cross_entropy(scores.reshape(-1, len(self.tags)), tg.tensor(tags.reshape(-1)))
+        return nn.sequence_cross_entropy(scores, tags)
 
     def tag(self, sentences):
         """The tags of sentences, each a list of words."""
@@ -92,10 +92,6 @@ def batches_of(model, sentences, size):
 def score(title, model, sentences):
     """Share of words tagged right and, of entities, F1: the figure to raise."""
     model.eval()
-    for _, tags, line in sentences:
-        for number, tag in enumerate(tags, start=line):
-            if tag not in model.tags:
-                raise ValueError(f"{title}, line {number}: the model has no tag {tag!r}")
     sentences = sorted(sentences, key=lambda sentence: len(sentence.words))
     right = [sentence.tags for sentence in sentences]
     said = model.tag([sentence.words for sentence in sentences])
@@ -126,6 +122,7 @@ def make(options):
     model = Tagger(**settings)
     print(f"{len(sentences):,} sentences, validation on {len(dev):,}", model, sep="\n")
     batches, lexicon = batches_of(model, sentences, options.batch)
+    data.check_tags(files[1], dev, model.tags)
     score(f"{files[1]}, before training", model, dev)
 
     def loss(batch, _):
@@ -140,13 +137,14 @@ def make(options):
 
 
 def main():
-    sizes = {"embedding": 100, "hidden": 128, "dropout": 0.5, "batch": 16}
-    parser = train.program_parser(__doc__, "runs/tagger", **sizes, min_count=1, longest=500)
+    parser = train.program_parser(
+        __doc__, "runs/tagger", epochs=(12, 2), embedding=100, hidden=128, dropout=0.5, batch=16,
+        min_count=1, longest=500,
+    )  # fmt: skip
     add = parser.add_argument
     add("--crf", action="store_true", help="score the tags of a sentence together")
     add("--say", help="words to tag, with spaces between")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (12 if options.data else 2)
     if options.say is not None and not options.say.split():
         parser.error("--say: there is no word in it")
     model = train.load_model(options.load, Tagger) if options.load else make(options)
@@ -154,7 +152,9 @@ def main():
         words = options.say.split()
         print(*map("/".join, zip(words, model.tag([words])[0], strict=True)))
     if options.evaluate:
-        score(options.evaluate, model, data.read_tagged(options.evaluate, options.longest))
+        sentences = data.read_tagged(options.evaluate, options.longest)
+        data.check_tags(options.evaluate, sentences, model.tags)
+        score(options.evaluate, model, sentences)
 
 
 if __name__ == "__main__":

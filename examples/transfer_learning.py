@@ -14,43 +14,20 @@ figure: share of such texts judged right. The last model, of learnt vectors left
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import statistics
+from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, ops, optim, train
+from tinygrad_seq.data import synthetic
 from tinygrad_seq.word2vec import Word2Vec, WordVectors, open_vectors
 
 CLASSES = ("negative", "positive")
-OPINIONS = (
-    "awful bad boring broken cheap dull horrible nasty noisy poor rude sad slow ugly wrong",
-    "bright calm clean clever excellent fine fun good great kind lovely nice quick warm wise",
-)
-COMPANY = (  # what stands near such words
-    ("i want my money back", "never again", "what a waste of time", "i was angry"),
-    ("i will come again", "tell your friends", "i was so happy", "thank you for it"),
-)
-THINGS = "film book meal room hotel song play game city story waiter teacher".split()  # noqa: SIM905
-
-
-def made_up(choice):
-    """An opinion, and its class: 0 or 1."""
-    label = choice((0, 1))
-    return f"the {choice(THINGS)} was {choice(OPINIONS[label].split())}", label
-
-
-def built_in(seed):
-    """Labelled texts to train on and to judge by, a corpus without labels, the labels' classes."""
-    choice = random.Random(seed).choice
-    labelled, dev = ([made_up(choice) for _ in range(n)] for n in (500, 1000))
-    corpus = []
-    for _ in range(4000):
-        text, label = made_up(choice)
-        corpus.append(data.words(f"{text} {choice(COMPANY[label])}"))
-    return labelled, dev, corpus, dict(zip("01", CLASSES, strict=True))
 
 
 def of_one_class(texts, groups):
@@ -60,28 +37,28 @@ def of_one_class(texts, groups):
             if group in CLASSES and not more]  # fmt: skip
 
 
-def read_texts(folder):
+def read_texts(options):
     """Labelled texts to train on and to judge by, the corpus of all texts, the labels' groups."""
-    groups = data.read_groups(data.part_of(folder, "labels.tsv"))
-    files = (data.part_of(folder, name) for name in ("train.tsv", "dev.tsv"))
-    texts, dev = (data.read_labelled(file, groups) for file in files)
-    corpus = [data.words(text, lower=True) for text, _ in texts]
-    return of_one_class(texts, groups), of_one_class(dev, groups), corpus, groups
+    if options.data:
+        texts, dev, groups = data.read_labelled_folder(options.data)
+        corpus = [text for text, _ in texts]
+        return of_one_class(texts, groups), of_one_class(dev, groups), corpus, groups
+    chance = random.Random(options.seed)
+    labelled, dev = (synthetic.opinions(chance, number) for number in (500, 1000))
+    return labelled, dev, synthetic.remarks(chance, 4000), dict(zip("01", CLASSES, strict=True))
 
 
 class MeanOfVectors(nn.Module):
     """Logits (B, 2) of texts: ids (T, B), lengths (B,).
 
-    vocabulary: as Vocabulary.to_dict gives it;  groups: of each label;  embedding: None for one
-    whose vectors are loaded afterwards
+    tokenizer: as Tokenizer.to_dict gives it;  groups: of each label;  embedding: None for one whose
+    vectors are loaded afterwards
     """
 
-    def __init__(self, vocabulary, groups, width, embedding=None):
-        self.vocabulary, self.groups = data.Vocabulary.from_dict(vocabulary), groups
-        loaded = embedding is None
-        self.embedding = nn.Embedding(len(self.vocabulary), width) if loaded else embedding
-        self.dropout = nn.Dropout(0.3)
-        self.output = nn.Linear(width, len(CLASSES))
+    def __init__(self, tokenizer, groups, width, embedding=None):
+        self.tokenizer, self.groups = data.Tokenizer.from_dict(tokenizer), groups
+        self.embedding = embedding or nn.Embedding(len(self.tokenizer), width)
+        self.dropout, self.output = nn.Dropout(0.3), nn.Linear(width, len(CLASSES))
 
     def forward(self, ids, lengths):
         """The padding's vector is 0, so that a sum over time is one over the words."""
@@ -90,9 +67,8 @@ class MeanOfVectors(nn.Module):
 
     def batch(self, texts):
         """Ids, lengths and classes of (text, class)."""
-        ids = [self.vocabulary.encode(data.words(text, lower=True)) for text, _ in texts]
-        padded, lengths = data.pad_sequences(ids, pad=self.vocabulary.pad)
-        return tg.tensor(padded), lengths.astype(np.float32), np.array([y for _, y in texts])
+        ids, lengths = data.pad_sequences([self.tokenizer.encode(text) for text, _ in texts])
+        return tg.tensor(ids), lengths.astype(np.float32), np.array([y for _, y in texts])
 
 
 def fit(model, texts, options):
@@ -115,79 +91,78 @@ def accuracy(model, texts):
     return train.metrics.accuracy(logits.argmax(axis=1), labels)
 
 
-def compare(options, wv, labelled, dev, groups):
-    """Prints the accuracy with learnt and with random vectors, mean and deviation over trials."""
-    words = (word for text, _ in labelled for word in data.words(text, lower=True))
-    tokens = dict.fromkeys([*wv.words, *words])
-    vocabulary = data.Vocabulary(tokens, specials=("<pad>", "<unk>"))
-    settings = {"vocabulary": vocabulary.to_dict(), "groups": groups, "width": wv.vectors.shape[1]}
-    for kind, frozen in itertools.product(("random", "learnt"), (False, True)):
-        scores = []
-        for trial in range(options.seed, options.seed + options.trials):
-            tg.manual_seed(trial)
-            few = random.Random(trial).sample(labelled, options.examples)
-            vectors = wv if kind == "learnt" else noise(wv, trial)
-            embedding = nn.Embedding.from_pretrained(vectors, vocabulary, frozen, sparse=True)
-            model = MeanOfVectors(**settings, embedding=embedding)
-            fit(model, few, options)
-            scores.append(accuracy(model, dev))
-        how = "frozen" if frozen else "trained too"
-        deviation = statistics.stdev(scores) if len(scores) > 1 else 0.0
-        print(f"{kind} vectors, {how}: {statistics.mean(scores):.1%} right "
-              f"(deviation {deviation:.1%} over {len(scores)} trials)", flush=True)  # fmt: skip
-    train.save_model(train.model_path(options), model, settings)
-    return model
+def learnt_vectors(options, corpus):
+    """The vectors of --vectors, or word2vec's of the corpus, by one thread: always the same."""
+    if options.vectors:
+        return open_vectors(options.vectors, options.no_header)
+    small = {"vector_size": 30, "min_count": 1, "sample": 0.0}
+    large = {"vector_size": 100, "min_count": 3, "sample": 1e-4}
+    model = Word2Vec(**(large if options.data else small), window=10, epochs=20,
+                     seed=options.seed, workers=1, progress=False)  # fmt: skip
+    return model.fit([data.words(text, lower=True) for text in corpus]).vectors
 
 
 def noise(wv, seed):
     """Random vectors as large as the learnt ones."""
-    normal = np.random.default_rng(seed).normal(
-        wv.vectors.mean(), wv.vectors.std(), wv.vectors.shape
-    )
-    return WordVectors(wv.words, normal.astype(np.float32))
+    mean, deviation, shape = wv.vectors.mean(), wv.vectors.std(), wv.vectors.shape
+    vectors = np.random.default_rng(seed).normal(mean, deviation, shape)
+    return WordVectors(wv.words, vectors.astype(np.float32))
 
 
-def vectors_of(options, corpus):
-    """The vectors of --vectors, or word2vec's of the corpus."""
-    if options.vectors:
-        return open_vectors(options.vectors, options.no_header)
-    small = options.data is None
-    model = Word2Vec(
-        vector_size=30 if small else 100, window=10, min_count=1 if small else 3,
-        sample=0.0 if small else 1e-4, epochs=20, seed=options.seed, progress=False,
-    ).fit(corpus)  # fmt: skip
-    return model.vectors
+def compare(options, scores, wv, labelled, dev, groups):
+    """Prints the accuracy with learnt and with random vectors, mean and deviation over trials."""
+    words = (word for text, _ in labelled for word in data.words(text, lower=True))
+    vocabulary = data.Vocabulary(dict.fromkeys([*wv.words, *words]), specials=("<pad>", "<unk>"))
+    tokenizer = data.Tokenizer("words", vocabulary).to_dict()
+    settings = {"tokenizer": tokenizer, "groups": groups, "width": wv.vector_size}
+
+    def judged(kind, frozen, trial):
+        """The accuracy of a new model, which is saved: the last one stays."""
+        tg.manual_seed(trial)
+        few = random.Random(trial).sample(labelled, options.examples)
+        vectors = wv if kind == "learnt" else noise(wv, trial)
+        embedding = nn.Embedding.from_pretrained(vectors, vocabulary, frozen, sparse=True)
+        model = MeanOfVectors(**settings, embedding=embedding)
+        fit(model, few, options)
+        train.save_model(train.model_path(options), model, settings)
+        return accuracy(model, dev)
+
+    for kind, frozen in itertools.product(("random", "learnt"), (False, True)):
+        how, found = "frozen" if frozen else "trained too", []
+        for trial in range(options.seed, options.seed + options.trials):
+            one = functools.partial(judged, kind, frozen, trial)
+            found.append(scores.find(f"{kind} vectors, {how}, trial {trial}", one))
+        print(f"{kind} vectors, {how}: {statistics.mean(found):.1%} right "
+              f"(deviation {np.std(found, ddof=1) if found[1:] else 0:.1%} "
+              f"over {len(found)} trials)", flush=True)  # fmt: skip
 
 
 def make(options):
     """The last model of the comparison."""
-    parts = read_texts(options.data) if options.data else built_in(options.seed)
-    labelled, dev, corpus, groups = parts
+    labelled, dev, corpus, groups = read_texts(options)
     if not dev or len(labelled) < options.examples:
-        raise ValueError(
-            f"{len(labelled)} texts to train on, {len(dev)} to judge by, expected more"
-        )
-    wv = vectors_of(options, corpus)
-    most = max(statistics.mean(y for _, y in dev), 1 - statistics.mean(y for _, y in dev))
+        counts = f"{len(labelled)} texts to train on, {len(dev)} to judge by"
+        raise ValueError(f"{counts}, expected more")
+    names = ("data", "vectors", "examples", "trials", "epochs", "lr", "seed", "save")
+    about = train.settings_of(options, *names)
+    scores = train.Scores(Path(options.folder) / "scores.json", about, options.resume)
+    wv, share = learnt_vectors(options, corpus), statistics.mean(y for _, y in dev)
     print(f"{wv}; {options.examples} labelled texts; judged on {len(dev)}, "
-          f"{most:.1%} of them of one class")  # fmt: skip
-    return compare(options, wv, labelled, dev, groups)
+          f"{max(share, 1 - share):.1%} of them of one class")  # fmt: skip
+    compare(options, scores, wv, labelled, dev, groups)
+    return train.load_model(train.model_path(options), MeanOfVectors)
 
 
 def main():
-    parser = train.plain_parser(__doc__, "runs/transfer_learning")
-    add = parser.add_argument
+    parser = train.plain_parser(__doc__, "runs/transfer_learning", epochs=100)
+    add, default = parser.add_argument, "(default: %(default)s)"
     add("--vectors", help="word vectors (default: learnt from the texts, without their labels)")
     add("--no-header", action="store_true", help="the file of --vectors is GloVe's")
-    add("--examples", type=train.positive, help="labelled texts to train on (default: 200; 20)")
-    add("--trials", type=train.positive, default=5, help="each with other texts (default: 5)")
-    add("--lr", type=train.above_zero, default=0.01, help="learning rate (default: 0.01)")
-    add("--save", help="model file (default: model.safetensors in the folder)")
-    add("--load", help="model file to use instead of training")
-    add("--evaluate", metavar="FILE", help="labelled texts to score")
+    add("--examples", type=train.positive, default=train.ByData(200, 20),
+        help=f"labelled texts to train on {default}")  # fmt: skip
+    add("--trials", type=train.positive, default=5, help=f"each with other texts {default}")
+    add("--lr", type=train.above_zero, default=0.01, help=f"learning rate {default}")
     options = train.parse_options(parser)
-    options.examples = options.examples or (200 if options.data else 20)
-    options.epochs = options.epochs or 100
     model = train.load_model(options.load, MeanOfVectors) if options.load else make(options)
     if options.evaluate:
         texts = of_one_class(data.read_labelled(options.evaluate, model.groups), model.groups)

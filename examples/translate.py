@@ -7,7 +7,8 @@
     python examples/translate.py --load MODEL --say "Where are you going?"
 
 A line is a sentence, a tab and its translation. Both are lower-cased and cut into words and marks;
-an apostrophe ends a word (j' ai); words that are rare in the training text are <unk>. A
+an apostrophe ends a word (j' ai); words that are rare in the training text are <unk>, which stands
+in a translation too where the model means a word that it does not know, and counts as a mistake. A
 bidirectional LSTM reads; another writes from <sos> to <eos>, attending to what was read (Luong et
 al. 2015). Loss: nats a token, under teacher forcing.
 The figure: BLEU of the greedy translations, sacrebleu's 13a, lower-cased, every line against its
@@ -16,24 +17,22 @@ one reference; that of beam search beside it.
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
 import numpy as np
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, decode, nn, ops, train
-
-SIZES = {"embedding": 256, "hidden": 256, "dropout": 0.3, "batch": 64}
-SIZES |= {"min_count": 2, "beam": 5, "longest": 200}
+from tinygrad_seq import data, decode, nn, train
 
 
 class Translator(nn.Module):
-    """Logits of every next token of the reply, from the words before it and all of the source."""
+    """Logits of every next token of the reply, from the words before it and all of the source.
 
-    def __init__(self, source, target, embedding, hidden, dropout, attention, elisions):
-        self.cut = functools.partial(data.words, lower=True, elisions=elisions)
-        self.source, self.target = data.Vocabulary(source), data.Vocabulary(target)
+    source, target: as Tokenizer.to_dict gives them
+    """
+
+    def __init__(self, source, target, embedding, hidden, dropout, attention):
+        self.source, self.target = map(data.Tokenizer.from_dict, (source, target))
         reader = nn.LSTM(embedding, hidden // 2, bidirectional=True)
         encoder = nn.Encoder(nn.Embedding(len(self.source), embedding), reader, dropout)
         look = nn.GeneralAttention(hidden, hidden, scale=hidden**-0.5) if attention else None
@@ -45,23 +44,23 @@ class Translator(nn.Module):
         """Cross-entropy of all tokens that follow <sos>, and how many they are."""
         source, lengths, targets, sizes = batch
         logits = self.model(source, targets[:-1], lengths)
-        flat, following = logits.reshape(-1, len(self.target)), tg.tensor(targets[1:].reshape(-1))
-        loss = ops.cross_entropy(flat, following, ignore_index=self.target.pad, reduction="sum")
+        pad = self.target.vocabulary.pad
+        loss = nn.sequence_cross_entropy(logits, targets[1:], pad, reduction="sum")
         return loss, int((sizes - 1).sum())
 
     def write(self, texts, beam=1):
         """What the model makes of texts: greedily, or by beam search."""
-        ids, vocabulary = [self.source.encode(self.cut(text)) for text in texts], self.target
+        ids, known = [self.source.encode(text) for text in texts], self.target.vocabulary
         written = decode.translate(
-            self.model, ids, sos=vocabulary.sos, eos=vocabulary.eos, beam=beam, max_length=40
+            self.model, ids, sos=known.sos, eos=known.eos, beam=beam, max_length=40
         )
-        return [data.join_words(vocabulary.decode(tokens)) for tokens in written]
+        return [self.target.decode(tokens) for tokens in written]
 
 
 def batches_of(model, pairs, size):
     """Batches of sources, their lengths, targets <sos> ... <eos>, and theirs; padding is 0."""
-    sources = [model.source.encode(model.cut(a)) for a, _ in pairs]
-    targets = [model.target.encode(model.cut(b), sos=True, eos=True) for _, b in pairs]
+    sources = [model.source.encode(a) for a, _ in pairs]
+    targets = [model.target.encode(b, sos=True, eos=True) for _, b in pairs]
     return data.PaddedBatches(sources, size, outputs=targets, target_pad=0, bucket=32)
 
 
@@ -71,22 +70,24 @@ def nats(model, pairs):
 
 
 def score(title, model, pairs, beam=1):
-    """The translations, after printing their BLEU."""
+    """The translations, after printing their BLEU; <unk> is one word, and a wrong one."""
     written = model.write([a for a, _ in pairs], beam)
-    figure = train.metrics.bleu(written, [b for _, b in pairs], lowercase=True)
+    judged = [text.replace("<unk>", "\N{DOUBLE QUESTION MARK}") for text in written]
+    figure = train.metrics.bleu(judged, [b for _, b in pairs], lowercase=True)
     print(f"{title}: {f'beam {beam}' if beam > 1 else 'greedy'}, BLEU {figure:.2f}", flush=True)
     return written
 
 
-def make(pairs, held_out, options, texts, elisions, unit="token"):
-    """A model trained on the pairs, and saved; texts: what each side's words are counted in."""
+def make(kind, pairs, held_out, options, texts, words, unit="token"):
+    """A model of this kind trained on the pairs, and saved.
+
+    texts: what each side's words are counted in;  words: how texts are cut, of data.UNITS
+    """
     settings = train.settings_of(options, "embedding", "hidden", "dropout", "attention")
     for side, counted in zip(("source", "target"), texts, strict=True):
-        tokens = (token for x in counted for token in data.words(x, lower=True, elisions=elisions))
-        built = data.Vocabulary.build(tokens, min_count=options.min_count, specials=())
-        settings[side] = built.tokens
-    settings["elisions"] = elisions
-    model = Translator(**settings)
+        tokenizer = data.Tokenizer.build(words, counted, min_count=options.min_count)
+        settings[side] = tokenizer.to_dict()
+    model = kind(**settings)
     print(f"{len(pairs):,} pairs, validation on {len(held_out):,}", model, sep="\n")
 
     def validate():
@@ -106,10 +107,10 @@ def make(pairs, held_out, options, texts, elisions, unit="token"):
 
 def draw(path, model, text):
     """A picture of where the decoder looked while it wrote: target down, source across."""
-    source, written = model.cut(text), model.cut(model.write([text])[0])
+    source, written = model.source.cut(text), model.target.cut(model.write([text])[0])
     with tg.no_grad():
-        state = model.model.start(model.source.encode(source)[:, None])
-        ids = model.target.encode(written, sos=True)[:, None]
+        state = model.model.start(model.source.encode(text)[:, None])
+        ids = model.target.vocabulary.encode(written, sos=True)[:, None]
         weights = model.model.decoder(ids, state)[2].to("numpy").numpy()[:, 0]
     with train.picture(path, (5, 5)) as axes:
         axes.imshow(weights, cmap="gray_r", vmin=0, vmax=1)
@@ -119,7 +120,8 @@ def draw(path, model, text):
 
 def parser_of(description, folder, **sizes):
     """The options of sequence-to-sequence programs."""
-    parser = train.program_parser(description, folder, **(SIZES | sizes))
+    usual = {"embedding": 256, "hidden": 256, "batch": 64, "beam": 5, "longest": 200}
+    parser = train.program_parser(description, folder, **usual, **sizes)
     parser.add_argument("--no-attention", dest="attention", action="store_false",
                         help="the state alone is passed on")  # fmt: skip
     parser.set_defaults(lr=2e-3)
@@ -127,10 +129,9 @@ def parser_of(description, folder, **sizes):
 
 
 def main():
-    parser = parser_of(__doc__, "runs/translate")
+    parser = parser_of(__doc__, "runs/translate", epochs=(6, 12), min_count=2, dropout=0.3)
     parser.add_argument("--say", help="a sentence to translate")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or (6 if options.data else 12)
     if options.say is not None and not data.words(options.say):
         parser.error("--say: there is no word in it")
     if options.load:
@@ -141,7 +142,7 @@ def main():
         if options.data:
             files = [data.part_of(options.data, f"{part}.tsv") for part in ("train", "val")]
             pairs, held_out = (data.read_pairs(f, data.words, options.longest) for f in files)
-        model = make(pairs, held_out, options, zip(*pairs, strict=True), elisions=True)
+        model = make(Translator, pairs, held_out, options, zip(*pairs, strict=True), "elided words")
         score("validation", model, held_out, options.beam)
         written = score("validation", model, held_out)
         for (sentence, reference), found in list(zip(held_out, written, strict=True))[:5]:

@@ -125,14 +125,15 @@ def draw(path, model, frames):
 
 
 def main():
-    parser = train.program_parser(__doc__, "runs/video_caption_patterns", hidden=128, batch=64)
+    parser = train.program_parser(
+        __doc__, "runs/video_caption_patterns", epochs=8, hidden=128, batch=64
+    )
     add = parser.add_argument
     add("--batches", type=train.positive, default=100, help="an epoch (default: 100)")
     add("--write", help="write 500 clips to this .npz file")
     options = train.parse_options(parser)
     if options.data:
         parser.error("--data: clips are made as needed; --evaluate takes others")
-    options.epochs = options.epochs or 8
     held_out = clips(np.random.default_rng(options.seed + 10**6), 500)
     if options.write:
         frames, digits, captions = held_out

@@ -19,6 +19,7 @@ import numpy as np
 
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, ops, optim, train
+from tinygrad_seq.data import synthetic
 from tinygrad_seq.word2vec import WordVectors, correlation_table
 
 SENTENCES = ("The dog chases the cat.", "A bird flies over the dog.",
@@ -59,13 +60,13 @@ MODELS = {"language": LanguageModel, "skipgram": nn.SkipGram, "cbow": nn.CBOW}
 class WordModel(nn.Module):
     """A vocabulary, and what predicts its words, by this kind of model.
 
-    vocabulary: as Vocabulary.to_dict gives it;  counts: how often each word occurs
+    tokenizer: as Tokenizer.to_dict gives it;  counts: how often each word occurs
     """
 
-    def __init__(self, vocabulary, counts, model, output, width, hidden, window):
-        self.vocabulary = data.Vocabulary.from_dict(vocabulary)
+    def __init__(self, tokenizer, counts, model, output, width, hidden, window):
+        self.tokenizer = data.Tokenizer.from_dict(tokenizer)
         self.kind, self.window = model, window
-        embedding = nn.Embedding(len(self.vocabulary), width, sparse=True)
+        embedding = nn.Embedding(len(self.tokenizer), width, sparse=True)
         nn.init.normal_(embedding.weight, 0, 0.1)
         output = OUTPUTS[output](hidden if model == "language" else width, counts)
         self.predictor = MODELS[model](embedding, output)
@@ -82,73 +83,51 @@ class WordModel(nn.Module):
         loss = self.predictor(*map(tg.tensor, parts), tg.tensor(mask), reduction)
         return loss, words.size if self.kind == "cbow" else int(mask.sum()), None
 
-    def batches(self, text, batch_size, steps=50, shuffle=True):
+    def batches(self, text, name, batch_size, steps=50, shuffle=True):
         """Batches of a text: parts of it in parallel, or words with the words around them."""
-        ids, n = self.vocabulary.encode(data.words(text, lower=True)), self.window
+        ids, n = self.tokenizer.encode_passage(text, name), self.window
         if self.kind == "language":
             return data.TruncatedBPTT(ids, batch_size, steps)
-        if len(ids) < 2:
-            raise ValueError(f"the text has {len(ids)} words, expected at least 2")
         around = [np.r_[ids[max(0, t - n) : t], ids[t + 1 : t + n + 1]] for t in range(len(ids))]
         return data.PaddedBatches(around, batch_size, targets=ids, shuffle=shuffle)
 
     def vectors(self):
         """The learnt vectors, on the host."""
         weight = self.predictor.embedding.weight.detach().to("numpy").numpy()
-        return WordVectors(self.vocabulary.tokens, weight)
+        return WordVectors(self.tokenizer.vocabulary.tokens, weight)
 
 
 def score(name, model, text):
     """Nats a prediction over a text; over all words, where the output layer can."""
-    total, count, state = 0.0, 0, None
-    model.eval()
-    with tg.no_grad():
-        size = 1 if model.kind == "language" else 100
-        for batch in model.batches(text, size, 200, shuffle=False):
-            loss, predictions, state = model(batch, state, reduction="sum")
-            total, count = total + loss.item(), count + predictions
-    loss = total / count
+    size = 1 if model.kind == "language" else 100
+    batches = model.batches(text, name, size, 200, shuffle=False)
+    loss = train.stream_loss(model, lambda batch, state: model(batch, state, "sum"), batches)
     exact = hasattr(model.predictor.output, "log_probabilities")
     more = f", perplexity {train.perplexity(loss):.3f}" if exact else ""
     print(f"{name}: {loss:.4f} nats a prediction{more}", flush=True)
     return loss
 
 
-def made_up_text(sentences, seed):
-    """Sentences of a small grammar, in which words of one kind stand in the same places."""
-    choose, lines = random.Random(seed).choice, []
-    for _ in range(sentences):
-        who = choose(("king", "queen", "man", "woman"))
-        he, his = ("he", "his") if who in ("king", "man") else ("she", "her")
-        royal = choose((f"rules {his} kingdom", f"wears {his} crown", f"sits on {his} throne"))
-        plain = choose((f"works in {his} shop", f"walks to {his} house", "goes to market"))
-        does = royal if who in ("king", "queen") else plain
-        fruit = f"{choose(('eats', 'peels', 'buys'))} a {choose(('ripe', 'sweet'))} " + choose(
-            ("apple", "orange")
-        )
-        lines.append(f"The {who} {choose((does, does, fruit))}, and {he} {choose((does, fruit))}.")
-    return "\n".join(lines)
-
-
 def make(options):
     """A model trained on the text of --data, and saved."""
-    corpus = data.Corpus(made_up_text(2500, 0), made_up_text(250, 1), "more made-up text")
-    if options.data:
-        corpus = data.load_corpus(options.data)
-    tokens = data.words(corpus.train, lower=True)
-    vocabulary = data.Vocabulary.build(tokens, min_count=options.min_count, specials=("<unk>",))
-    counts = np.bincount(vocabulary.encode(tokens), minlength=len(vocabulary)).clip(1).tolist()
+    texts = (synthetic.court(random.Random(seed), n) for seed, n in ((0, 2500), (1, 250)))
+    corpus = data.load_corpus(options.data) if options.data else data.Corpus(*texts, "made up")
+    tokenizer = data.Tokenizer.build(
+        "words", [corpus.train], min_count=options.min_count, specials=("<unk>",)
+    )
+    ids = tokenizer.encode(corpus.train)
     settings = train.settings_of(options, "model", "output", "width", "hidden", "window")
-    settings |= {"vocabulary": vocabulary.to_dict(), "counts": counts}
+    settings["counts"] = np.bincount(ids, minlength=len(tokenizer)).clip(1).tolist()
+    settings["tokenizer"] = tokenizer.to_dict()
     model = WordModel(**settings)
-    print(f"{len(tokens):,} words, {len(vocabulary):,} different", model, sep="\n")
+    print(f"{len(ids):,} words, {len(tokenizer):,} different", model, sep="\n")
 
     def loss(batch, state):
         loss, _, state = model(batch, state)
         return loss, state if state is None else nn.detached(state)
 
     train.fit(
-        model, loss, model.batches(corpus.train, options.batch),
+        model, loss, model.batches(corpus.train, "the text", options.batch),
         lambda: score("validation", model, corpus.validation), options,
         optimizer=optim.Adam(model.parameters(), lr=options.lr),
     )  # fmt: skip
@@ -178,17 +157,15 @@ def show_lecture():
 
 
 def parse():
-    parser = train.program_parser(__doc__, "runs/word_embeddings", hidden=32)
+    parser = train.program_parser(__doc__, "runs/word_embeddings", epochs=6, hidden=32, min_count=1)
     add = parser.add_argument
     add("--model", choices=MODELS, default="language", help="what learns (default: language)")
     add("--output", choices=OUTPUTS, default="softmax", help="the objective (default: softmax)")
     add("--width", type=train.positive, default=16, help="of a word vector (default: 16)")
     add("--window", type=train.positive, default=2, help="context words to each side (default: 2)")
-    add("--min-count", type=train.positive, default=1, help="rarer words are <unk> (default: 1)")
     add("--batch", type=train.positive, help="parallel parts (default: 16), or words (128)")
     add("--words", default=WORDS, help=f"whose neighbours to print (default: {WORDS})")
     options = train.parse_options(parser)
-    options.epochs = options.epochs or 6
     options.batch = options.batch or (16 if options.model == "language" else 128)
     return options
 
@@ -199,13 +176,13 @@ def main():
     if not options.load:
         show_lecture()
     model = train.load_model(options.load, WordModel) if options.load else make(options)
-    words = [word for word in options.words.split(",") if word in model.vocabulary]
+    words = [word for word in options.words.split(",") if word in model.tokenizer.vocabulary]
     if words:
         print(correlation_table(model.vectors(), words, nearest=3))
     else:
         print(f"none of {options.words} is among the model's words")
     if text is not None:
-        score("evaluation", model, text)
+        score(options.evaluate, model, text)
 
 
 if __name__ == "__main__":

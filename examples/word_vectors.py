@@ -6,94 +6,55 @@
     python examples/word_vectors.py --load GLOVE.txt --no-header --words "king queen apple"
 
 Skip-gram or CBOW (Mikolov et al. 2013) with negative sampling. Prints neighbours, analogies and the
-lecture's table of correlations, and draws the words as a map.
+lecture's table of correlations, and draws the words as a map. --load takes what --save wrote, and
+word2vec's formats: .bin, .txt, .vec; --evaluate a file of analogies, four words a line, in sections
+that begin with ": name".
 """
 
 from __future__ import annotations
 
-import itertools
 import random
 from pathlib import Path
 
 import numpy as np
 
 from tinygrad_seq import train
+from tinygrad_seq.data import synthetic
 from tinygrad_seq.word2vec import Word2Vec, WordVectors, correlation_table, open_vectors
 
-SMALL = {"width": 40, "min_count": 1, "epochs": 30, "sample": 0.0}  # for the built-in world
-LARGE = {"width": 100, "min_count": 5, "epochs": 5, "sample": 1e-3}  # for a file
-
-PEOPLE = {  # (he, she): what such people do
-    ("king", "queen"): ("wears the crown", "rules the land", "sits on the throne"),
-    ("prince", "princess"): ("will get the crown", "lives in the castle", "learns to rule"),
-    ("man", "woman"): ("goes to work", "pays the rent", "drives a car"),
-    ("boy", "girl"): ("goes to school", "plays with a ball", "is small"),
-    ("father", "mother"): ("has two children", "tells stories at night", "cooks for the family"),
-    ("actor", "actress"): ("learns the part", "stands on the stage", "is in a film"),
-}
-GENDERS = (
-    ("shaves his beard", "his wife", "he is a gentleman", "he himself"),
-    ("braids her hair", "her husband", "she is a lady", "she herself"),
-)
-PLACES = {  # country: capital, language, what one eats, a river
-    "france": ("paris", "french", "croissants", "seine"),
-    "italy": ("rome", "italian", "pasta", "tiber"),
-    "japan": ("tokyo", "japanese", "sushi", "sumida"),
-    "egypt": ("cairo", "arabic", "beans", "nile"),
-    "germany": ("berlin", "german", "bread", "spree"),
-    "england": ("london", "english", "pudding", "thames"),
-}
-CAPITALS = [(country, known_for[0]) for country, known_for in PLACES.items()]
-COUNTRY = ("the borders of {}", "the flag of {}", "the army of {}", "the farmers of {}")
-CAPITAL = ("the streets of {}", "the mayor of {}", "the airport of {}", "the trams of {}")
-FRUIT = ("apple", "orange", "pear", "plum")
+SHOWN = "king queen prince princess man woman apple orange france paris italy rome japan tokyo"
+"""Words of the built-in world to show and draw."""
+SETTINGS = ("vector_size", "window", "architecture", "negative", "sample", "min_count", "alpha",
+            "epochs", "seed")  # fmt: skip
+"""What a training cannot be resumed without."""
 
 
-def world(random, sentences=6000):
-    """Sentences (lists of words) of a world in which every word has its usual company."""
-    for _ in range(sentences):
-        kind = random.random()
-        if kind < 0.5:
-            pair, deeds = random.choice(list(PEOPLE.items()))
-            gender = random.randrange(2)
-            parts = [random.choice(deeds), random.choice(GENDERS[gender])]
-            random.shuffle(parts)
-            text = f"{parts[0]} {pair[gender]} {parts[1]}"
-        elif kind < 0.9:
-            country, (capital, *known_for) = random.choice(list(PLACES.items()))
-            place, roles = random.choice(((country, COUNTRY), (capital, CAPITAL)))
-            text = f"{random.choice(roles).format(place)} {random.choice(known_for)}"
-        else:
-            text = f"the {random.choice(FRUIT)} is ripe and sweet on the tree"
-        yield text.split()
+def begun(checkpoint, model):
+    """The model that a checkpoint holds, trained so far as this one is to be.
 
-
-def questions():
-    """The analogies of the made-up world, as a file of them has it."""
-    lines = []
-    for name, section in {"gender": list(PEOPLE), "capitals": CAPITALS}.items():
-        lines.append(f": {name}")
-        lines += [" ".join(a + b) for a, b in itertools.permutations(section, 2)]
-    return "\n".join(lines) + "\n"
+    Raises ValueError where it was trained otherwise.
+    """
+    found = Word2Vec.load(checkpoint)
+    for name in SETTINGS:
+        was, expected = getattr(found, name), getattr(model, name)
+        if was != expected:
+            raise ValueError(f"{checkpoint}: its {name} is {was}, expected {expected}")
+    print(f"resumed after epoch {found.epoch}")
+    return found
 
 
 def make(options):
     """A model trained on --data or the made-up world, and saved, as are its vectors."""
-    folder = Path(options.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.safetensors"
-    corpus = options.data or list(world(random.Random(options.seed)))
+    path = train.model_path(options, "vectors.safetensors")
+    checkpoint = Path(options.folder) / "checkpoint.safetensors"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    corpus = options.data or list(synthetic.world(random.Random(options.seed), 6000))
+    settings = {"vector_size": options.width, "alpha": options.lr}
+    settings |= train.settings_of(options, *(name for name in SETTINGS if name not in settings))
+    model = Word2Vec(**settings, backend=options.backend, workers=options.workers)
     resume = options.resume and checkpoint.exists()
     if resume:
-        model = Word2Vec.load(checkpoint)
-        print(f"resumed after epoch {model.epoch}")
-    else:
-        model = Word2Vec(
-            vector_size=options.width, window=options.window, architecture=options.architecture,
-            negative=options.negative, sample=options.sample, min_count=options.min_count,
-            alpha=options.lr, epochs=options.epochs, seed=options.seed, backend=options.backend,
-            workers=options.workers,
-        )  # fmt: skip
+        model = begun(checkpoint, model)
 
     def after_epoch(model):
         if model.epoch % max(1, options.epochs // 5) == 0:
@@ -101,7 +62,6 @@ def make(options):
         model.save(checkpoint)
 
     model.fit(corpus, callbacks=[after_epoch], resume=resume)
-    path = options.save or folder / "vectors.safetensors"
     model.vectors.save(path)
     print(f"vectors: {path}")
     return model.vectors
@@ -128,30 +88,22 @@ def judge(wv, path):
 
 
 def parse():
-    parser = train.plain_parser(__doc__, "runs/word_vectors")
-    add = parser.add_argument
-    kinds = ("skipgram", "cbow")
-    add("--architecture", choices=kinds, default="skipgram", help="(default: skipgram)")
-    add(
-        "--width", type=train.positive, help="of a vector (default: 100; 40 for the built-in world)"
-    )
+    parser = train.plain_parser(__doc__, "runs/word_vectors", epochs=(5, 30))
+    add, by_data = parser.add_argument, train.ByData
+    kinds, default = ("skipgram", "cbow"), "(default: %(default)s)"
+    add("--architecture", choices=kinds, default="skipgram", help=default)
+    add("--width", type=train.positive, default=by_data(100, 40), help=f"of a vector {default}")
     add("--window", type=train.positive, default=5, help="words on either side (default: 5)")
     add("--negative", type=train.positive, default=5, help="negative samples (default: 5)")
-    add("--min-count", type=train.positive, help="leave out rarer words (default: 5; 1)")
-    add("--sample", type=float, help="leave out at random words commoner than this (1e-3; 0: none)")
+    add("--min-count", type=train.positive, default=by_data(5, 1),
+        help=f"leave out rarer words {default}")  # fmt: skip
+    add("--sample", type=float, default=by_data(1e-3, 0.0),
+        help=f"leave out at random words commoner than this {default}")  # fmt: skip
     add("--lr", type=train.above_zero, help="at the start (default: 0.025 skip-gram, 0.07 CBOW)")
     add("--workers", type=train.count, default=None, help="threads (default: all)")
-    add("--resume", action="store_true", help="go on from the folder's checkpoint")
-    add("--save", help="vectors file (default: vectors.safetensors in the folder)")
-    add("--load", help="vectors to use instead of training (.bin, .txt, .vec: word2vec's formats)")
     add("--no-header", action="store_true", help="the file of --load is GloVe's")
-    add("--evaluate", metavar="FILE", help="analogies, four words a line in ': sections'")
     add("--words", help="to show and draw (default: of the built-in world, else the commonest)")
-    options = train.parse_options(parser)
-    for name, value in (LARGE if options.data else SMALL).items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    return options
+    return train.parse_options(parser)
 
 
 def main():
@@ -159,11 +111,9 @@ def main():
     built_in = not (options.data or options.load)
     wv = open_vectors(options.load, options.no_header) if options.load else make(options)
     print(wv)
-    shown = [*itertools.chain(*list(PEOPLE)[:3]), *FRUIT[:2], *itertools.chain(*CAPITALS[:3])]
+    shown = SHOWN.split() if built_in else wv.words[:30]
     if options.words is not None:
         shown = options.words.split()
-    elif not built_in:
-        shown = wv.words[:30]
     unknown = [word for word in shown if word not in wv]
     if unknown or not shown:
         raise ValueError(f"--words: the vectors lack {unknown}" if shown else "--words is empty")
@@ -173,7 +123,7 @@ def main():
     wv.save_map(folder / "map.png", shown)
     print(f"map: {folder / 'map.png'}")
     if built_in:
-        (folder / "questions.txt").write_text(questions())
+        (folder / "questions.txt").write_text(synthetic.world_analogies())
         judge(wv, folder / "questions.txt")
     if options.evaluate:
         judge(wv, options.evaluate)

@@ -170,4 +170,4 @@ def test_help_explains():
     for option in re.findall(r'add\("(--[\w-]+)"', text):
         assert option in out
     assert "python examples/language_model.py --load MODEL --generate" in out
-    assert "(default: 2; 1 for the built-in text)" in out
+    assert "(default: 2; 1 for what is built in)" in out

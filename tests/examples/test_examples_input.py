@@ -28,7 +28,7 @@ def trained(tmp_path_factory):
     for name, lie in {
         "lie1": {"settings": {**about["settings"], "hidden": 5}},
         "lie2": {"settings": {}},
-        "lie3": {"settings": {**about["settings"], "vocabulary": {"format": "?"}}},
+        "lie3": {"settings": {**about["settings"], "tokenizer": {"unit": "?"}}},
     }.items():
         metadata = {"model": json.dumps({**about, **lie})}
         tg.save(folder / name, tg.load(folder / "model"), metadata)
@@ -91,7 +91,7 @@ LOAD = ("--load", "model")
         *((("--load", f"lie{i}"), f"lie{i}: ") for i in (1, 2, 3, 4)),
         ((*LOAD, "--generate", "tick ß"), "--generate: the model does not know ['ß']"),
         ((*LOAD, "--generate", ""), "--generate: the prompt is empty"),
-        ((*LOAD, "--evaluate", "empty.txt"), "0 ids, expected at least 2"),
+        ((*LOAD, "--evaluate", "empty.txt"), "empty.txt: 0 chars, expected at least 2"),
         ((*LOAD, "--evaluate", "binary"), "binary: not UTF-8 text"),
     ],
     ids=lambda part: " ".join(part[-2:]) if isinstance(part, tuple) else "",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from example_runs import PROGRAM, call, complaint, run
 
+from tinygrad_seq import train
 from tinygrad_seq.word2vec import WordVectors
 
 VECTORS = PROGRAM.with_name("word_vectors.py")
@@ -81,15 +82,25 @@ def test_a_text_of_ones_own(tmp_path):
         out = run(tmp_path, *options, "--architecture", architecture, "--save", "own", path=VECTORS)
         assert "WordVectors(6 words, vectors of 12)" in out
     assert sorted(WordVectors.load(tmp_path / "own")) == ["a", "cat", "dog", "ran", "sat", "the"]
-    resumed = run(tmp_path, *options, "--resume", path=VECTORS)
-    assert "resumed after epoch 2" in resumed
+    cbow = (*options, "--architecture", "cbow", "--resume")
+    assert "resumed after epoch 2" in run(tmp_path, *cbow, path=VECTORS)
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for other, fault in {
+        ("--width", 13): "its vector_size is 12, expected 13",
+        ("--architecture", "skipgram"): "its architecture is cbow, expected skipgram",
+        ("--lr", 0.5): "its alpha is 0.07, expected 0.5",
+        ("--seed", 1): "its seed is 0, expected 1",
+    }.items():
+        said = complaint(call(tmp_path, *cbow, *other, path=VECTORS), path=VECTORS)
+        assert f"checkpoint.safetensors: {fault}" in said
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--data", "missing.txt"), "missing.txt"),
-        (("--data", "empty.txt"), "empty"),
+        (("--data", "empty.txt"), "empty.txt is empty: it has no words"),
         (("--load", "missing.txt"), "missing.txt"),
         (("--load", "lying.txt"), "the header says 5 rows"),
         (("--load", "empty.txt"), "empty.txt, line 1: the header is b''"),
@@ -148,6 +159,30 @@ def test_labelled_texts_of_a_folder(labelled, tmp_path):
     (tmp_path / "glove.txt").write_text("happy 1 0\nangry 0 1\n")
     more = ("--vectors", tmp_path / "glove.txt", "--no-header")
     assert "WordVectors(2 words, vectors of 2)" in run(tmp_path, *options, *more, path=TRANSFER)
+
+
+def test_a_comparison_is_resumed(tmp_path, monkeypatch):
+    options = ("--trials", 2, "--epochs", 5, "--examples", 10)
+    whole = run(tmp_path, *options, "--folder", "whole", path=TRANSFER)
+    find, left = train.Scores.find, [5]
+
+    def interrupted(scores, name, compute):
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        return find(scores, name, compute)
+
+    monkeypatch.setattr(train.Scores, "find", interrupted)
+    code, out, err = call(tmp_path, *options, "--folder", "parts", path=TRANSFER)
+    assert (code, "Traceback" in err) == (130, False)
+    assert whole.startswith(out)
+    assert len(shares(out)) == 2
+    monkeypatch.setattr(train.Scores, "find", find)
+    assert run(tmp_path, *options, "--folder", "parts", "--resume", path=TRANSFER) == whole
+    files = [tmp_path / name / "model.safetensors" for name in ("whole", "parts")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    again = call(tmp_path, *options, "--folder", "parts", "--resume", "--lr", 1, path=TRANSFER)
+    assert "another comparison: lr is 0.01, expected 1.0" in complaint(again, path=TRANSFER)
 
 
 def test_folders_that_cannot_be_used(labelled, tmp_path):
