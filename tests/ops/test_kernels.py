@@ -1,5 +1,11 @@
 """Every op with kernels of its own equals its definition, far out too."""
 
+import functools
+import os
+import subprocess
+import sys
+
+import numba
 import numpy as np
 import pytest
 
@@ -71,6 +77,26 @@ def test_ctc_alignments(kind, dtype):
     for a, b in zip(*found, strict=True):
         assert a.dtype == dtype
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+CHAINS = """
+import numpy as np
+from tinygrad_seq.ops.chains import alignments, partitions
+numbers = np.array([2])
+alignments.forward(np.zeros((2, 1, 3)), np.array([[0, 1, 0]]), numbers, numbers // 2, np.empty(1))
+partitions.forward(np.zeros((2, 1, 3)), np.zeros((3, 3)), *np.zeros((2, 3)), numbers, np.empty(1))
+print([sum(module.forward.stats.cache_hits.values()) for module in (alignments, partitions)])
+"""
+
+
+@pytest.mark.slow
+def test_kernels_of_chains_are_compiled_once_for_all_processes(tmp_path):
+    if numba.config.DISABLE_JIT:
+        pytest.skip("nothing is compiled")
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    run = functools.partial(subprocess.run, capture_output=True, check=True, text=True)
+    found = [run([sys.executable, "-c", CHAINS], env=environment).stdout for _ in range(2)]
+    assert found == ["[0, 0]\n", "[1, 1]\n"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

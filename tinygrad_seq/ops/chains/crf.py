@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,9 +34,11 @@ def _definition(emissions: Any, transitions: Any, start: Any, end: Any, lengths:
 def _vjp(
     g: Array, emissions: Array, transitions: Array, start: Array, end: Array, lengths: Array
 ) -> tuple[Array, ...]:
+    from . import partitions
+
     inputs = [no_half(x) for x in (emissions, transitions, start, end)]
     found = [np.zeros(x.shape) for x in inputs]
-    _kernels()[1](*inputs, lengths, no_half(g), *found)
+    partitions.backward(*inputs, lengths, no_half(g), *found)
     return tuple([dx.astype(emissions.dtype, copy=False) for dx in found])
 
 
@@ -47,79 +46,12 @@ def _vjp(
 def _crf_log_partition(
     emissions: Array, transitions: Array, start: Array, end: Array, lengths: Array
 ) -> Array:
+    from . import partitions  # and with it Numba, once it is needed
+
     totals = np.empty(emissions.shape[1])
     inputs = [no_half(x) for x in (emissions, transitions, start, end)]
-    _kernels()[0](*inputs, lengths, totals)
+    partitions.forward(*inputs, lengths, totals)
     return totals.astype(emissions.dtype, copy=False)
-
-
-@functools.cache
-def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
-    """Return the loops forwards and backwards, in float64, compiled by Numba at first use."""
-    import numba
-
-    compiled = numba.njit(cache=True, nogil=True)
-
-    @compiled
-    def log_sum(x: Array) -> float:
-        top = x[0]
-        for i in range(1, len(x)):
-            top = max(top, x[i])
-        total = 0.0
-        for i in range(len(x)):
-            total += math.exp(x[i] - top) if x[i] != -math.inf else 0.0
-        return top + math.log(total) if total != 0.0 else -math.inf
-
-    @compiled
-    def reach(x: Array, moves: Array, start: Array, alpha: Array) -> None:
-        """Fill alpha (T, K): log-sum of the scores of all that ends at tag k at step t."""
-        paths = np.empty(x.shape[1])
-        for t in range(len(alpha)):
-            for j in range(x.shape[1]):
-                for i in range(x.shape[1]):
-                    paths[i] = alpha[t - 1, i] + moves[i, j] if t else -math.inf
-                alpha[t, j] = (log_sum(paths) if t else start[j]) + x[t, j]
-
-    @compiled
-    def forward(
-        x: Array, moves: Array, start: Array, end: Array, lengths: Array, totals: Array
-    ) -> None:
-        for b in range(len(lengths)):
-            alpha = np.empty((lengths[b], x.shape[2]))
-            reach(x[:, b], moves, start, alpha)
-            totals[b] = log_sum(alpha[-1] + end) if lengths[b] else 0.0
-
-    @compiled
-    def backward(
-        x: Array, moves: Array, start: Array, end: Array, lengths: Array, g: Array,
-        dx: Array, dmoves: Array, dstart: Array, dend: Array,
-    ) -> None:  # fmt: skip
-        K = x.shape[2]
-        onward, paths = np.empty(K), np.empty(K)
-        for b in range(len(lengths)):
-            T = lengths[b]
-            if T == 0:
-                continue
-            alpha, beta = np.empty((T, K)), end.astype(np.float64)
-            reach(x[:, b], moves, start, alpha)
-            total = log_sum(alpha[-1] + end)
-            if total == -math.inf:
-                continue
-            for t in range(T - 1, -1, -1):
-                for k in range(K):
-                    share = g[b] * math.exp(alpha[t, k] + beta[k] - total)
-                    dx[t, b, k] += share
-                    onward[k] = x[t, b, k] + beta[k]
-                    dend[k] += share if t == T - 1 else 0.0
-                    dstart[k] += share if t == 0 else 0.0
-                if t:
-                    for i in range(K):
-                        for j in range(K):
-                            paths[j] = moves[i, j] + onward[j]
-                            dmoves[i, j] += g[b] * math.exp(alpha[t - 1, i] + paths[j] - total)
-                        beta[i] = log_sum(paths)
-
-    return forward, backward
 
 
 def crf_log_partition(
