@@ -98,6 +98,8 @@ def make(options):
         months, values = months[:-96], values[:-96]
     settings = train.settings_of(options, "transform", "window", "hidden", "dropout")
     settings |= {"months": months + later[0], "values": values + later[1], "seen": len(values)}
+    if options.transform == "log" and min(settings["values"]) <= 0:
+        raise ValueError(f"{options.data}: {min(settings['values'])} has no logarithm")
     model = Forecaster(**settings)
     windows, targets = model.windows(values)
     print(f"{len(windows)} windows of {options.window} months, validation on {len(later[0])}")

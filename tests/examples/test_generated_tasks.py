@@ -27,6 +27,9 @@ def test_names(tmp_path):
     (tmp_path / "other.txt").write_text("kala\nzoe")
     said = complaint("names", tmp_path, "--load", "m", "--evaluate", "other.txt")
     assert said == "other.txt, name 2: no 'z' in the model's letters"
+    (tmp_path / "empty.txt").write_text(" \n")
+    said = complaint("names", tmp_path, "--load", "m", "--evaluate", "empty.txt")
+    assert said == "empty.txt: no names in it"
     assert "not a model of this program" in complaint("music", tmp_path, "--load", "m")
 
 
@@ -92,6 +95,15 @@ def test_forecast(tmp_path):
     (tmp_path / "bad.csv").write_text("month,value\n0040-01,1\n0040-02,nan")
     said = complaint("forecast", tmp_path, "--load", "m", "--evaluate", "bad.csv")
     assert said == "bad.csv, line 3: nan is not finite"
+    (tmp_path / "huge.csv").write_text("month,value\n0040-01,1e308\n0040-02,-1e308")
+    with np.errstate(over="ignore"):
+        said = complaint("forecast", tmp_path, "--load", "m", "--evaluate", "huge.csv")
+    assert said == "huge.csv: the forecasts' error is inf"
+    for name, year in (("train", 40), ("val", 41)):
+        lines = [f"00{year}-{m:02},{m - 3}" for m in range(1, 13)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["month,value", *lines]))
+    said = complaint("forecast", tmp_path, "--data", "train.csv", "--transform", "log")
+    assert said == "train.csv: -2.0 has no logarithm"
 
 
 @pytest.mark.parametrize(
@@ -222,6 +234,7 @@ def test_translate(attention, tmp_path):
     said = complaint("translate", tmp_path, "--load", "m", "--evaluate", "new.tsv", "--longest", 4)
     assert said == "new.tsv, line 1: a sentence of 5 words, expected at most 4"
     (tmp_path / "bad.tsv").write_text("one\tein\nalone\n")
+    assert "expected Chatbot" in complaint("chatbot", tmp_path, "--load", "m")
     said = complaint("translate", tmp_path, "--load", "m", "--evaluate", "bad.tsv")
     assert said == "bad.tsv, line 2: expected a sentence, a tab and another"
 
