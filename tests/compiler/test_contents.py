@@ -324,7 +324,7 @@ class Words(dict):
 
 
 def knows_nothing_of():
-    made, stream, words, choice = [], iter([1.0, 2.0]), Words(k=1.0), random.Random(0)
+    made, slots, stream, words, choice = [], {}, iter([1.0, 2.0]), Words(k=1.0), random.Random(0)
     own = Marked(np.ones(4))
 
     def appends(h, x):
@@ -340,6 +340,10 @@ def knows_nothing_of():
     def writes(h, x):
         nonlocal made
         made = [h]
+        return h + x, h
+
+    def stores(h, x):
+        slots["k"] = x
         return h + x, h
 
     def array(h, x):
@@ -369,7 +373,7 @@ def knows_nothing_of():
     def by_alias(h, x):
         return h + x * of(module, "floor"), h
 
-    steps = [appends, draws, looks_up, writes, array, has_a_gradient, marked, chosen]
+    steps = [appends, draws, looks_up, writes, stores, array, has_a_gradient, marked, chosen]
     steps += [clock, by_pattern, by_alias, lambda h, x: (h + x * by_name(module), h)]
     return [*steps, lambda h, x: (h + rows, x), functools.partial(reads_a_value), len]
 

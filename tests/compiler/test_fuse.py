@@ -197,6 +197,27 @@ def test_a_closure_that_changes_is_noticed():
         scale = tg.Tensor(normal(7, seed=int(factor)), requires_grad=True)
 
 
+def test_what_is_detached_has_no_gradient():
+    x = tg.Tensor(normal(5, 7), requires_grad=True)
+    (g,) = tg.grad(tg.fuse(lambda x: ops.tanh(x) * x.detach())(x).sum(), [x])
+    np.testing.assert_allclose(g.array, (1 - np.tanh(x.array) ** 2) * x.array, rtol=1e-12)
+
+
+def test_it_is_traced_once_for_what_it_depends_on(monkeypatch):
+    calls, scale = [], tg.Tensor(normal(7), requires_grad=True)
+    original = fuse_module.trace_of
+    monkeypatch.setattr(fuse_module, "trace_of", lambda *a: calls.append(1) or original(*a))
+    fused = tg.fuse(lambda x, k: x * scale * k)
+    x = tg.Tensor(normal(5, 7), requires_grad=True)
+    for k, traced in ((2.0, True), (2.0, False), (3.0, True), (2.0, False)):
+        calls.clear()
+        y = fused(x, k)
+        assert bool(calls) == traced
+        np.testing.assert_allclose(y.array, x.array * scale.array * k, rtol=1e-12)
+        (g,) = tg.grad(y.sum(), [scale])
+        np.testing.assert_allclose(g.array, x.array.sum(axis=0) * k, rtol=1e-10)
+
+
 def test_options_and_plain_numbers_are_constants():
     fused = tg.fuse(lambda x, power, shift=0.0: x**power + shift)
     x = tg.Tensor(np.abs(normal(5, 7)))

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..engine.backend import Array
+from ..engine.modes import current
 from ..engine.tensor import tensor_at
 from ..machine import runtime
-from .tracing.step import Trace, results_of
-from .tracing.trace import INPUT, Symbol, Tracer, Untraceable, tracing
+from .fuse import SMALL
+from .tracing.step import results_of, trace_of
+from .tracing.trace import Leaf, Symbol, Untraceable
 
 WIDTH = 1024
 """Elements of a row: arrays are cut into rows whatever their shape."""
-
-SMALL = 16_384
-"""Elements below which NumPy's own passes cost less than what leads to a kernel."""
 
 Function = Callable[..., tuple[Any, ...]]
 
@@ -104,17 +103,18 @@ def _compiled(function: Function, arrays: int, numbers: int, dtype: np.dtype[Any
     from .passes.loop import Loop  # Numba is imported when something is compiled
     from .passes.plan import Plan
 
-    symbols = [Symbol(INPUT, i, (2, WIDTH), dtype) for i in range(arrays)]
-    tracer = Tracer()
+    symbols = [Symbol(Leaf.INPUT, i, (2, WIDTH), dtype) for i in range(arrays)]
     outer = [tensor_at(np.zeros(1, dtype), None) for _ in range(numbers)]
+
+    def once(xs: list[Any], _: Any) -> tuple[list[Any], list[Any]]:
+        for number in outer:
+            current.tracer.lift(number)  # used or not: they are leaves in this order
+        return [], results_of(function(*xs, *outer))[0]
+
     try:
-        with tracing(tracer):
-            lifted = [tensor_at(tracer.lift(t)[0], None) for t in outer]
-            results, _ = results_of(function(*[tensor_at(s, None) for s in symbols], *lifted))
-            outputs = [tracer.lift(t)[0] for t in results]
-        plan = Plan(Trace(tracer, symbols, [], [], outputs), [False] * (arrays + numbers), dtype)
+        plan = Plan(trace_of(once, symbols, []), [False] * (arrays + numbers), dtype)
     except Untraceable:
         return None
     names = [f"x{i}" for i in range(arrays)] + [f"o{i}" for i in range(numbers)]
-    names += [f"y{i}" for i in range(len(outputs))]
+    names += [f"y{i}" for i in range(len(plan.outputs))]
     return Loop(plan.forward, [(1,)] * numbers, dtype, names)

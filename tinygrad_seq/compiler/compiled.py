@@ -33,14 +33,16 @@ class CompiledScan:
     name = "scan"
     takes_unused = True
 
-    def __init__(self, trace: Trace, wanted: Sequence[bool], reverse: bool, before: Before) -> None:
-        self.before = None if before.is_empty else before
+    def __init__(
+        self, trace: Trace, wanted: Sequence[bool], reverse: bool, before: Before | None
+    ) -> None:
+        self.before = None if before is None or before.is_empty else before
         if self.before is not None:
-            trace, wanted = before.trace, before.wanted(wanted)
+            trace, wanted = self.before.trace, self.before.wanted
         trace.forget()
         self.trace, self.reverse = trace, reverse
         self.inputs, self.states = len(trace.inputs), len(trace.state)
-        self.dtype = trace.state[0].dtype
+        self.dtype = next(s.dtype for s in trace.leaves if s.dtype.kind == "f")
         self.plan = Plan(trace, wanted, self.dtype)
         self.kernel = Kernel(self.plan, self.dtype)
         derivative = self.plan.derivative
@@ -58,6 +60,12 @@ class CompiledScan:
         )
         if self.reverse:
             outs[self.states :] = self._in_order(outs[self.states :])
+        return self._recorded(leaves, arrays, outs, made)
+
+    def _recorded(
+        self, leaves: Sequence[Tensor], arrays: list[Any], outs: list[Any], made: list[Any]
+    ) -> list[Tensor]:
+        """Return the results as outputs of a node of the graph, if there is to be one."""
         if self.plan.backward is None or not is_grad_enabled():
             return [tensor_at(o, None) for o in outs]
         kept = arrays + [made[place] for place in self.kernel.saved]
@@ -77,15 +85,16 @@ class CompiledScan:
         As in the loop, only of leaves that an output with a cotangent depends on.
         """
         used = frozenset(i for i, part in enumerate(g) if part is not None)
+        steps = node.shapes[-1][0]
         places = [
             p if reached and p is not None and (wanted is None or p[0] in wanted) else None
-            for p, reached in zip(node.parents, self.reached(used, node.shapes[-1][0]), strict=True)
+            for p, reached in zip(node.parents, self.reached(used, steps), strict=True)
         ]
         if create_graph:
             g = complete(g, node.shapes)
             found = self._by_scan(node, g)
         else:
-            found = self._gradients(node, g)
+            found = self._gradients(node, g, steps)
         if found is None:
             leaves: list[Any] = self._leaves(node)
             arrays = [t.array if t.place is None else t for t in leaves]
@@ -99,14 +108,13 @@ class CompiledScan:
         kept: Any = node.kept
         return [tensor_at(a, place) for a, place in zip(kept, node.parents, strict=False)]
 
-    def _gradients(self, node: Node, g: Any) -> list[Any]:
+    def _gradients(self, node: Node, g: Any, steps: int) -> list[Any]:
         """Return the cotangents of all leaves, by the backward kernel."""
         kept: Any = node.kept
         count = len(node.parents)
         first, states = self.inputs, self.states
         if self.reverse:
             g = [*g[:states], *[None if gy is None else gy[::-1] for gy in g[states:]]]
-        steps = node.shapes[-1][0]
         found = self.kernel.backward(kept[count:], kept[first + states : count], g, steps)
         if self.reverse:
             found[:first] = [None if gx is None else gx[::-1] for gx in found[:first]]

@@ -12,12 +12,12 @@ from .passes.program import Program
 from .scan import arranged, check_compilable, check_repeatable, compiled
 from .tracing.hoist import Before
 from .tracing.step import Trace, traced
-from .tracing.trace import COTANGENT, INPUT, OUTER, STATE, Entry, Symbol, Untraceable
+from .tracing.trace import Entry, Leaf, Symbol, Untraceable
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan
 
-_LEAVES = {INPUT: "x", STATE: "s", OUTER: "w", COTANGENT: "g"}
+_LEAVES = {Leaf.INPUT: "x", Leaf.STATE: "s", Leaf.OUTER: "w", Leaf.COTANGENT: "g"}
 
 
 @dataclass(frozen=True)

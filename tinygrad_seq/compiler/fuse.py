@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-from ..engine import modes
 from ..engine.backend import is_array
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
@@ -17,9 +16,10 @@ from ..engine.writes import lend_all
 from ..machine import runtime
 from ..ops import region as regions
 from ..ops.shape import reshape
-from .scan import Unsuitable, note, remembered
-from .tracing.step import Trace, results_of
-from .tracing.trace import INPUT, Symbol, Tracer, Untraceable, tracing
+from .scan import Unsuitable, note, numbers_of, remembered
+from .tracing.contents import contents
+from .tracing.step import Trace, attempted, results_of, trace_of
+from .tracing.trace import Leaf, Symbol, Untraceable, freeze
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,24 +38,22 @@ def fuse(function: Callable[P, R]) -> Callable[P, R]:
     axes back. It may close over tensors, which get their gradients.
     Elementwise ops, reductions of rows, slices and joins of columns and products with matrices
     compile, in float32 and float64 on the CPU. Anything else runs as it is, and says so once;
-    `tg.explain(fused, *arguments)` tells why. The function is called at every call, on symbols: it
-    must have no effects beside its results.
+    `tg.explain(fused, *arguments)` tells why. The function is called on symbols, where what it
+    depends on is not as it was: it must have no effects beside its results.
     """
 
     @functools.wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> Any:
-        if current.tracer is not None:
-            return _by_definition(function, args, options)
-        try:
-            op, leaves, lead, several = _compiled(function, args, options)
-        except Unsuitable:
-            return _by_definition(function, args, options)
-        except Untraceable as why:
-            note("fuse: the function %s runs op by op: %s", function, str(why))
-            return _by_definition(function, args, options)
-        lend_all(args)
-        outs: Any = op(leaves, lead)
-        return tuple(outs) if several else outs[0]
+        if current.tracer is None:
+            try:
+                known = contents(function)
+                what, outside = (None, []) if known is None else (known.form, known.tensors)
+                return _run(function, args, options, what, outside)
+            except Unsuitable:
+                pass
+            except Untraceable as why:
+                note("fuse: the function %s runs op by op: %s", function, str(why))
+        return _by_definition(function, args, options)
 
     call.fused = function  # type: ignore[attr-defined]
     return call
@@ -96,27 +94,120 @@ def _by_definition(function: Any, args: Sequence[Any], options: Any) -> Any:
     return tuple(map(unfold, outs)) if isinstance(outs, tuple) else unfold(outs)
 
 
-def _compiled(function: Any, args: Sequence[Any], options: Any) -> tuple[Any, Any, Any, bool]:
-    """Return the op, its leaves, the leading axes of rows, and whether it returns a tuple."""
-    given, tensors, lead, shapes = _arguments(args)
-    dtype = _check(tensors, shapes, SMALL)
+class _Compiled(NamedTuple):
+    """A function's op, its leaves, and the form of its results.
 
-    def attempt(flat: Sequence[Any]) -> tuple[Any, Any, Any, bool]:
+    leaves: Tensors; where remembered, which of the values that the function reaches they are
+    lead: the leading axes of rows; several: whether it returns a tuple
+    """
+
+    op: Any
+    leaves: list[Any]
+    lead: tuple[int, ...]
+    several: bool
+
+
+_known: dict[Any, Any] = {}
+"""By a function and the forms of what it reaches: a _Compiled; or the error that says why not."""
+
+
+def _run(
+    function: Any, args: tuple[Any, ...], options: dict[str, Any], what: Any, outside: Any
+) -> Any:
+    """Return what a function makes, by one kernel. Raises Untraceable where there can be none.
+
+    what: stands for the function and all that it depends on beside its arguments and the Tensors
+    `outside`; None where that is not known, and the function is traced at every call
+    """
+    if current.unrolled or current.anomaly:
+        raise Unsuitable("the ops are asked for one by one")
+    reached = (*args, *options.values(), *outside)
+    forms = None if what is None else _forms(reached)
+    key = None if forms is None else (what, tuple(options), forms)
+    found = _known.get(key)
+    if found is None:
+        try:
+            trace, found = _compiled(function, args, options, SMALL, _wants)
+        except Untraceable as why:
+            _remember(key, (type(why), str(why)))
+            raise
+        leaves = found.leaves
+        numbers = numbers_of(leaves, reached)
+        if not trace.looked and numbers is not None:
+            _remember(key, found._replace(leaves=numbers))
+    elif type(found) is tuple:
+        raise found[0](found[1])
+    else:
+        values = [reached[i] for i in found.leaves]
+        leaves = [a if isinstance(a, Tensor) else tensor_at(a, None) for a in values]
+    lend_all(args)
+    outs = found.op(leaves, found.lead)
+    return tuple(outs) if found.several else outs[0]
+
+
+def _forms(values: Sequence[Any]) -> Any:
+    """Return what a trace depends on of what a function reaches; None if that is not known."""
+    recording, forms = current.recording, []
+    for a in values:
+        array = a.array if isinstance(a, Tensor) else a
+        if type(array) is np.ndarray:
+            wanted = recording and a is not array and a.place is not None
+            forms.append((array.shape, array.dtype.char, wanted))
+            continue
+        try:
+            forms.append(freeze(a))
+        except Untraceable:
+            return None
+    return tuple(forms)
+
+
+def _wants(leaf: Tensor) -> bool:
+    return current.recording and leaf.place is not None
+
+
+def _remember(key: Any, found: Any) -> None:
+    if len(_known) >= 4096:
+        _known.clear()
+    if key is not None:
+        _known[key] = found
+
+
+def _compiled(
+    function: Any, args: Sequence[Any], options: Any, least: int, wanted: Callable[[Tensor], bool]
+) -> tuple[Trace, _Compiled]:
+    """Return the trace of a function of rows, and what it is compiled to. Raises Untraceable.
+
+    least: elements that rows are to have; wanted: whether a leaf gets a gradient
+    """
+    given = [tensor_at(a, None) if is_array(a) else a for a in args]
+    tensors = [a for a in given if isinstance(a, Tensor)]
+    lead, shapes = rows_of([t.shape for t in tensors])
+    _check(tensors, shapes, least)
+
+    def attempt(flat: list[Any]) -> tuple[Trace, _Compiled]:
         trace, several = _trace(function, given, tensors, flat, options)
         rows = [t for t, s in zip(tensors, flat, strict=True) if s is not None]
         leaves = [*rows, *(t for t, _ in trace.outer)]
-        recording = modes.is_grad_enabled()
-        wanted = tuple([recording and t.place is not None for t in leaves])
+        which = tuple(map(wanted, leaves))
         op = remembered(
-            ("rows", trace.key, wanted),
+            ("rows", trace.key, which),
             trace,
             lambda: _trace(function, given, tensors, flat, options)[0],
-            lambda: _make(trace, wanted, dtype),
+            lambda: _make(trace, which),
         )
-        return op, leaves, lead, several
+        return trace, _Compiled(op, leaves, lead, several)
 
-    found: tuple[Any, Any, Any, bool] = _first_that_fits(attempt, tensors, shapes)
-    return found
+    widths = {s[1] for s in shapes if s is not None and len(s) == 2}
+    vectors = [
+        None if s is not None and len(s) == 1 and s[0] in widths and t.ndim == 1 else s
+        for t, s in zip(tensors, shapes, strict=True)
+    ]
+    try:
+        return attempt(shapes)
+    except Untraceable:
+        if vectors == shapes:
+            raise
+        return attempt(vectors)  # where N is a width too, (N,) may be no numbers of the rows
 
 
 def explained(function: Any, args: Sequence[Any]) -> Any:
@@ -124,36 +215,19 @@ def explained(function: Any, args: Sequence[Any]) -> Any:
 
     Raises Untraceable where there is none.
     """
-    given, tensors, _, shapes = _arguments(args)
-    dtype = _check(tensors, shapes, 1)
-
-    def attempt(flat: Sequence[Any]) -> Any:
-        trace, _ = _trace(function, given, tensors, flat, {})
-        return _make(trace, tuple([s.dtype.kind == "f" for s in trace.leaves]), dtype)
-
-    return _first_that_fits(attempt, tensors, shapes)
+    return _compiled(function, args, {}, 1, lambda t: t.dtype.kind == "f")[1].op
 
 
-def _arguments(args: Sequence[Any]) -> tuple[list[Any], list[Tensor], Any, list[Any]]:
-    """Return the arguments with arrays as Tensors, the Tensors, leading axes, shapes as rows."""
-    given = [tensor_at(a, None) if is_array(a) else a for a in args]
-    tensors = [a for a in given if isinstance(a, Tensor)]
-    return given, tensors, *rows_of([t.shape for t in tensors])
-
-
-def _make(trace: Trace, wanted: tuple[bool, ...], dtype: Any) -> Any:
+def _make(trace: Trace, wanted: tuple[bool, ...]) -> Any:
     from .region import CompiledRegion  # Numba is imported when something is compiled
 
-    return CompiledRegion(trace, wanted, dtype)
+    return CompiledRegion(trace, wanted)
 
 
-def _check(tensors: Sequence[Tensor], shapes: Sequence[Any], least: int) -> np.dtype[Any]:
-    """Return the dtype of all floats. Raises Unsuitable unless rows of NumPy's are worth a kernel.
-
-    Raises as well where the modes of this thread ask for the ops one by one.
-    """
-    if current.unrolled or current.anomaly or not runtime.available():
-        raise Unsuitable("NUMBA_DISABLE_JIT is set, Numba is missing, or ops are asked for")
+def _check(tensors: Sequence[Tensor], shapes: Sequence[Any], least: int) -> None:
+    """Nothing; raises Unsuitable unless a kernel can have the rows, and they are worth it."""
+    if not runtime.available():
+        raise Unsuitable("NUMBA_DISABLE_JIT is set, or Numba is missing")
     if not all(isinstance(t.array, np.ndarray) for t in tensors):
         raise Unsuitable("the arguments are not all of NumPy")
     rows = [t for t, s in zip(tensors, shapes, strict=True) if s is not None]
@@ -162,104 +236,32 @@ def _check(tensors: Sequence[Tensor], shapes: Sequence[Any], least: int) -> np.d
         raise Unsuitable(f"the arguments are {sorted(map(str, dtypes))}, expected one of f4 and f8")
     if max(t.size for t in rows) < least or any(not t.size for t in tensors):
         raise Unsuitable("the arguments are small")
-    return dtypes.pop()
-
-
-def _first_that_fits(attempt: Any, tensors: Sequence[Tensor], shapes: Sequence[Any]) -> Any:
-    """Return attempt(shapes as rows) for what the arguments are.
-
-    Where N is a width too, (N,) may be numbers of the rows or a vector: how the function uses them
-    decides, one of the two does not trace. Raises Untraceable where neither does.
-    """
-    widths = {s[1] for s in shapes if s is not None and len(s) == 2}
-    vectors = [
-        None if s is not None and len(s) == 1 and s[0] in widths and t.ndim == 1 else s
-        for t, s in zip(tensors, shapes, strict=True)
-    ]
-    if vectors == list(shapes):
-        return attempt(shapes)
-    try:
-        return attempt(shapes)
-    except Untraceable:
-        return attempt(vectors)
 
 
 def _trace(
     function: Any, given: Sequence[Any], tensors: Sequence[Tensor], shapes: Any, options: Any
 ) -> tuple[Trace, bool]:
     """Return the trace of a function of rows, and whether it returns a tuple."""
-    symbols: list[Symbol] = []
-    seen: dict[int, Any] = {}
-    for t, shape in zip(tensors, shapes, strict=True):
-        if shape is not None:
-            symbols.append(Symbol(INPUT, len(symbols), shape, t.dtype))
-            seen[id(t)] = tensor_at(symbols[-1], None)
-    tracer = Tracer()
-    try:
-        with tracing(tracer):
-            result = function(*[seen.get(id(a), a) for a in given], **options)
-            outputs, several = results_of(result)
-            outputs = [tracer.lift(t)[0] for t in outputs]
-    except Untraceable:
-        raise
-    except Exception as error:  # whatever the function makes of symbols: the ops will tell
-        raise Untraceable(f"{type(error).__name__}: {error}") from error
-    if not all(isinstance(s, Symbol) for s in outputs):
-        raise Untraceable("it returns a number")
-    return Trace(tracer, symbols, [], [], outputs), several
+    rows = [(t, shape) for t, shape in zip(tensors, shapes, strict=True) if shape is not None]
+    several = False
 
+    def once(xs: list[Tensor], _: Any) -> tuple[list[Any], list[Any]]:
+        nonlocal several
+        seen: dict[int, Any] = {id(t): x for (t, _), x in zip(rows, xs, strict=True)}
+        result = attempted(function, *[seen.get(id(a), a) for a in given], **options)
+        outputs, several = results_of(result)
+        return [], outputs
 
-# ---- functions of ops themselves -----------------------------------------------------------------
-
-_known: dict[Any, Any] = {}
-"""By function and forms of its arguments: the op, and where its leaves come from; or None."""
+    symbols = [Symbol(Leaf.INPUT, i, shape, t.dtype) for i, (t, shape) in enumerate(rows)]
+    return trace_of(once, symbols, []), several
 
 
 def _run_region(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """Return what a function that closes over nothing makes, by one kernel; None without one.
-
-    As `fuse`, but equal forms of arguments are traced once. Not with the same array in two places:
-    its trace has one leaf for both.
-    """
-    recording = modes.is_grad_enabled()
-    form = tuple([_form(a, recording) for a in args])
-    if current.unrolled or current.anomaly or None in form:
-        return None
-    arrays = [id(a.array) for a in args if isinstance(a, Tensor)]
-    if len(set(arrays)) < len(arrays):
-        return None
-    key = (function, form)
-    found = _known.get(key)
-    if found is None:
-        found = _known[key] = _learn(function, args)
-    if not found:
-        return None
-    op, places, lead = found
-    leaves = [args[i] for i in places]
-    outs = op([a if isinstance(a, Tensor) else tensor_at(a, None) for a in leaves], lead)
-    return outs[0]
-
-
-def _form(a: Any, recording: bool) -> Any:
-    """Return what a trace depends on of an argument; None if there is no kernel for its like."""
-    array = a.array if isinstance(a, Tensor) else a
-    if type(array) is np.ndarray:
-        wanted = recording and a is not array and a.place is not None
-        return array.shape, array.dtype.char, wanted
-    return (type(a), a) if isinstance(a, (int, float, str, tuple, type(None))) else None
-
-
-def _learn(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """Return (op, positions of its leaves in the arguments, leading axes); () without a kernel."""
-    if len(_known) >= 4096:
-        _known.clear()
+    """Return what a function that closes over nothing makes, by one kernel; None without one."""
     try:
-        op, leaves, lead, _ = _compiled(function, args, {})
+        return _run(function, args, {}, function, ())
     except Untraceable:
-        return ()
-    arrays = [a.array if isinstance(a, Tensor) else a for a in args]
-    places = [next(i for i, a in enumerate(arrays) if a is t.array) for t in leaves]
-    return op, places, lead
+        return None
 
 
 regions.runs.append(_run_region)

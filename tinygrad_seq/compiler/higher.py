@@ -11,14 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import ops
 from ..engine.primitive import fit
-from ..engine.record import record
-from ..engine.tensor import Tensor, tensor_at
+from ..engine.tensor import Tensor
 from .scan import run
-from .tracing.trace import Entry, Symbol
+from .tracing.trace import Symbol, called, given, needed, replay
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan
@@ -39,22 +36,12 @@ class Backward:
         self.dx, self.dh = derivative.gradients[:inputs], derivative.gradients[inputs:][:states]
         self.outer = derivative.gradients[inputs + states :]
         late = {id(o) for e in derivative.entries for o in e.outs if not self._is_rows(o)}
-        needed = {id(s) for s in self.outer if s is not None}
-        self.after: list[Entry] = []
-        self.inside: list[Entry] = []
-        rows: dict[int, Symbol] = {id(s): s for s in self.outer if s is not None}
-        for e in reversed(derivative.entries):
-            if any(id(o) in needed and id(o) in late for o in e.outs):
-                self.after.insert(0, e)
-                symbols = [a for a in e.args if type(a) is Symbol]
-                needed |= {id(a) for a in symbols}
-                rows.update((id(a), a) for a in symbols)
+        ends = [e for e in derivative.entries if any(id(o) in late for o in e.outs)]
+        self.after = needed(ends, self.outer)
+        read = [a for e in self.after for a in e.args if type(a) is Symbol]
+        rows = {id(s): s for s in (*self.outer, *read) if s is not None}
         self.rows = [s for s in rows.values() if id(s) not in late and s.entry >= 0]
-        live = {id(s) for s in (*self.dx, *self.dh, *self.rows)}
-        for e in reversed(derivative.entries):
-            if any(id(o) in live for o in e.outs):
-                self.inside.insert(0, e)
-                live |= {id(a) for a in e.args}
+        self.inside = needed(derivative.entries, [*self.dx, *self.dh, *self.rows])
 
     def _is_rows(self, s: Symbol) -> bool:
         value = self.op.plan.normaliser.value(s)
@@ -72,17 +59,17 @@ class Backward:
         def backward(gs: Any, series: Any) -> tuple[Any, Any]:
             leaves = [*series[: len(xs) + states], *outer]
             known = self._known(leaves, [*gs, *series[len(xs) + states :]])
-            self._replay(self.inside, known)
+            replay(self.inside, known, called)
             new = [
-                h * 0.0 if s is None else _given(known, s) for s, h in zip(self.dh, gs, strict=True)
+                h * 0.0 if s is None else given(known, s) for s, h in zip(self.dh, gs, strict=True)
             ]
-            given = [_given(known, s) for s in (*self.dx, *self.rows) if s is not None]
-            return tuple(new), (*given, *gs)
+            rows = [given(known, s) for s in (*self.dx, *self.rows) if s is not None]
+            return tuple(new), (*rows, *gs)
 
         before = run(forward, tuple(xs), state, None, self.op.reverse)[1]
         series = (*xs, *before, *g[states:])
-        gs, given = run(backward, series, tuple(g[:states]), None, not self.op.reverse)
-        found = iter(given)
+        gs, made = run(backward, series, tuple(g[:states]), None, not self.op.reverse)
+        found = iter(made)
         dx = [None if s is None else next(found) for s in self.dx]
         read = [*trace.inputs, *trace.state, *self.derivative.cotangents[states:], *self.rows]
         read += self.derivative.cotangents[:states]
@@ -96,7 +83,7 @@ class Backward:
         used = {id(a) for e in self.after for a in e.args}
         for key in used & series.keys():
             known[key] = ops.reshape(series[key], (-1, *series[key].shape[2:]))
-        self._replay(self.after, known)
+        replay(self.after, known, called)
         gradients: list[Tensor | None] = []
         for s, leaf, tensor in zip(self.outer, symbols, outer, strict=True):
             if s is None or tensor.place is None:
@@ -104,20 +91,9 @@ class Backward:
             elif id(s) in series and leaf.shape[:1] == (batch,):
                 gradients.append(ops.sum(series[id(s)], axis=0))
             else:
-                gradients.append(fit(_given(known, s), tensor.place))
+                gradients.append(fit(given(known, s), tensor.place))
         return gradients
 
     def _known(self, leaves: Sequence[Any], cotangents: Sequence[Any]) -> dict[int, Any]:
         symbols = [*self.op.trace.leaves, *self.derivative.cotangents]
         return dict(zip(map(id, symbols), [*leaves, *cotangents], strict=True))
-
-    def _replay(self, entries: Sequence[Entry], known: dict[int, Any]) -> None:
-        for e in entries:
-            args = tuple([_given(known, a) if type(a) is Symbol else a for a in e.args])
-            out = record(e.op, args, e.static)
-            known.update(zip(map(id, e.outs), out if e.several else (out,), strict=True))
-
-
-def _given(known: dict[int, Any], s: Symbol) -> Any:
-    """Return what stands for a symbol; zeros for one that no entry made and no leaf is."""
-    return known[id(s)] if id(s) in known else tensor_at(np.zeros(s.shape, s.dtype), None)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..engine import modes
+from ..engine.backend import is_array
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..machine import runtime
@@ -156,7 +157,7 @@ def op_of(
     )
     if known is None or form is None or trace.looked:
         return op, outer, several_outputs, False
-    numbers = _numbers(known.tensors, outer)
+    numbers = numbers_of(outer, known.tensors)
     if numbers is None:
         return op, outer, several_outputs, False
     if len(_known) >= 512:
@@ -180,13 +181,22 @@ def _form(known: Contents, series: Any, states: Any, options: Any) -> list[Any] 
     return [(options, modes.is_grad_enabled()), shapes, [a.dtype for a in arrays], places, kinds]
 
 
-def _numbers(tensors: list[Tensor], used: list[Tensor]) -> list[int] | None:
-    """Return which of a step's tensors are used; None unless they are told apart and are all."""
-    numbers = {(id(t.array), t.place): i for i, t in enumerate(tensors)}
-    places = [(id(t.array), t.place) for t in used]
-    if len(numbers) < len(tensors) or not numbers.keys() >= set(places):
+def numbers_of(leaves: Sequence[Tensor], reached: Sequence[Any]) -> list[int] | None:
+    """Return which of the values that a step reaches its leaves are.
+
+    None where one is not among them, and where two are the same, which are one leaf.
+    """
+    arrays = [i for i, a in enumerate(reached) if isinstance(a, Tensor) or is_array(a)]
+    numbers = {place_of(reached[i]): i for i in arrays}
+    if len(numbers) < len(arrays):
         return None
-    return [numbers[place] for place in places]
+    found = [numbers.get(place_of(leaf), -1) for leaf in leaves]
+    return None if -1 in found else found
+
+
+def place_of(a: Any) -> tuple[int, Any]:
+    """Return which array it is, by identity, and its place in the graph."""
+    return (id(a.array), a.place) if isinstance(a, Tensor) else (id(a), None)
 
 
 def check_compilable(series: list[Any], states: list[Any]) -> None:
@@ -239,7 +249,7 @@ def compiled(trace: Trace, wanted: Sequence[bool], reverse: bool) -> CompiledSca
     reason = None
     for everything in (False, True):
         try:
-            return CompiledScan(trace, wanted, reverse, Before(trace, everything))
+            return CompiledScan(trace, wanted, reverse, Before(trace, wanted, everything))
         except Untraceable as why:
             reason = reason or why
     assert reason is not None

@@ -1,34 +1,31 @@
-"""From a trace's ops to expressions: each op that a step may use has a rule here, under its name.
+"""From a trace's ops to expressions: by a rule under the op's name, or by what it is defined as.
 
-A rule takes the op's own parameters: operands in place of arrays, numbers and options as they are.
-What has no rule, or a form that the rule does not know, raises Untraceable: the step runs unrolled.
+A rule takes the op's own parameters: symbols in place of arrays, numbers and options as they are.
+An op without one is run on symbols, by its definition in other ops, and these are normalised. What
+comes to no rule, or to a form that the rule does not know, raises Untraceable: the step runs
+unrolled.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..tracing.trace import COTANGENT, INPUT, OUTER, STATE, Entry, Symbol, Untraceable
+from ..tracing.trace import Entry, Leaf, Symbol, Tracer, Untraceable, tracing
 from .expressions import ELEMENTWISE, Graph, Value
 
-_KINDS = {INPUT: "input", STATE: "state", COTANGENT: "cotangent"}
-
-
-class Operand(NamedTuple):
-    """An argument of an op. value: None for an outer tensor, whose use says what it is."""
-
-    symbol: Symbol
-    value: Value | None
-    shape: tuple[int, ...]
+_KINDS = {Leaf.INPUT: "input", Leaf.STATE: "state", Leaf.COTANGENT: "cotangent"}
 
 
 Rule = Callable[..., Any]
 rules: dict[str, Rule] = {}
 """What an op is in expressions, by its name: rule(normaliser, **its parameters)."""
+
+definitions: dict[str, Callable[..., Any]] = {}
+"""What an op is in other ops, by its name; where it is not here, its forward function says it."""
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -42,18 +39,24 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 
 class Normaliser:
-    """Turns entries of a trace into Values of one graph. batch: B; dtype: of all floats."""
+    """Turns entries of a trace into Values of one graph.
+
+    batch: B; dtype: of all floats; shape: what the op whose rule is asked gives
+    """
 
     def __init__(self, batch: int, dtype: np.dtype[Any]) -> None:
         self.graph, self.batch, self.dtype = Graph(), batch, dtype
-        self.values: dict[tuple[int, int], Value] = {}
+        self.values: dict[int, Value] = {}
+        self.entries: list[Entry] = []
+        self.shape: tuple[int, ...] = ()
 
     def run(self, entries: Sequence[Entry]) -> None:
         """Nothing; afterwards `value` knows what each entry gave."""
+        self.entries += entries  # symbols are known by identity: they have to live on
         for entry in entries:
             found = self._apply(entry)
             outs = found if entry.several else (found,)
-            self.values.update(zip([(s.entry, s.number) for s in entry.outs], outs, strict=True))
+            self.values.update(zip(map(id, entry.outs), outs, strict=True))
 
     def _apply(self, entry: Entry) -> Any:
         op = entry.op
@@ -62,25 +65,36 @@ class Normaliser:
                 raise Untraceable(f"{op.name} gives {out.shape}")
             if out.dtype.kind not in "fb" or (out.dtype.kind == "f" and out.dtype != self.dtype):
                 raise Untraceable(f"{op.name} gives {out.dtype}, the state is {self.dtype}")
-        args = [self._operand(a) if type(a) is Symbol else a for a in entry.args]
         if op.name not in rules and op.name not in ELEMENTWISE:
-            raise Untraceable(f"{op.name} has no kernel")
+            return self._defined(entry)
+        args = list(entry.args)
         if op.name not in rules:
             return self.elementwise(op.name, *args)
+        self.shape = entry.outs[0].shape
         if op.variadic:
             return rules[op.name](self, args, **entry.static)
         return rules[op.name](self, **bound(op.signature, args, entry.static))
 
-    def _operand(self, s: Symbol) -> Operand:
-        value = None if s.entry == OUTER else self.value(s)
-        return Operand(s, value, s.shape)
+    def _defined(self, entry: Entry) -> Value:
+        """Return what an op gives by the ops that it is defined as."""
+        op, tracer = entry.op, Tracer()
+        options = bound(op.signature, list(entry.args), entry.static)
+        try:
+            with tracing(tracer):
+                result = definitions.get(op.name, op.forward)(**options).array
+        except Exception as error:  # a function of arrays, which does not know symbols
+            raise Untraceable(f"{op.name} has no kernel") from error
+        if tracer.outer or op in [e.op for e in tracer.entries]:
+            raise Untraceable(f"{op.name} has no kernel")
+        self.run(tracer.entries)
+        return self.value(result)
 
     def value(self, s: Symbol) -> Value:
         """Return the Value of a symbol that is rows, or what an entry gave."""
         if s.entry >= 0:
-            return self.values[s.entry, s.number]
-        if s.entry == OUTER:
-            return self.rows(self._operand(s))
+            return self.values[id(s)]
+        if s.entry == Leaf.OUTER:
+            return self._outer(s)
         if s.entry not in _KINDS:
             return self.graph.const(0)
         if s.dtype != self.dtype and s.dtype.kind not in "biu":
@@ -90,22 +104,12 @@ class Normaliser:
         return self.graph.make("leaf", (), True, _width(s.shape), kind=_KINDS[s.entry],
                                index=s.number)  # fmt: skip
 
-    def rows(self, x: Any) -> Value:
-        """Return an operand as it stands in elementwise ops: rows, a vector or a number."""
-        if not isinstance(x, Operand):
-            if isinstance(x, (bool, int, float)) and np.isfinite(x):
-                return self.graph.const(x)
-            raise Untraceable(f"an op has a {type(x).__name__} where a number is expected")
-        if x.symbol.dtype.kind in "iu":  # floats may not hold them; columns of rows they do
-            raise Untraceable(f"an op takes {x.symbol.dtype} beside {self.dtype}")
-        if x.value is not None:
-            return x.value
-        shape, index = x.shape, x.symbol.number
-        if 0 in shape:
-            raise Untraceable(f"a tensor in the step is {shape}")
-        if x.symbol.dtype != self.dtype and x.symbol.dtype.kind != "b":
-            raise Untraceable(f"a tensor in the step is {x.symbol.dtype}")
-        if int(np.prod(shape)) == 1 and len(shape) <= 2:
+    def _outer(self, s: Symbol) -> Value:
+        """Return a tensor from outside: what it is, rows, a vector or a number, its use says."""
+        shape, index = s.shape, s.number
+        if 0 in shape or (s.dtype != self.dtype and s.dtype.kind != "b"):
+            raise Untraceable(f"a tensor in the step is {s.dtype}{shape}")
+        if s.size == 1 and len(shape) <= 2:
             return self.graph.make("leaf", (), False, 0, kind="number", index=index)
         if len(shape) == 1 or (len(shape) == 2 and shape[0] == 1):
             return self.graph.make("leaf", (), False, shape[-1], kind="vector", index=index)
@@ -113,14 +117,23 @@ class Normaliser:
             return self.graph.make("leaf", (), True, _width(shape), kind="fixed", index=index)
         raise Untraceable(f"a tensor {shape} in the step is neither (B, width) nor (width,)")
 
-    def matrix(self, x: Operand) -> Value:
+    def rows(self, x: Any) -> Value:
+        """Return an operand as it stands in elementwise ops: rows, a vector or a number."""
+        if type(x) is Symbol:
+            if x.dtype.kind in "iu":  # floats may not hold them; columns of rows they do
+                raise Untraceable(f"an op takes {x.dtype} beside {self.dtype}")
+            return self.value(x)
+        if isinstance(x, (bool, int, float)) and np.isfinite(x):
+            return self.graph.const(x)
+        raise Untraceable(f"an op has a {type(x).__name__} where a number is expected")
+
+    def matrix(self, x: Symbol) -> Value:
         """Return an operand as it stands in products."""
-        if x.value is not None or len(x.shape) != 2:
+        if x.entry != Leaf.OUTER or len(x.shape) != 2:
             return self.rows(x)
-        if x.symbol.dtype != self.dtype:
-            raise Untraceable(f"a matrix in the step is {x.symbol.dtype}")
-        return self.graph.make("leaf", (), False, 0, kind="matrix", index=x.symbol.number,
-                               shape=x.shape)  # fmt: skip
+        if x.dtype != self.dtype:
+            raise Untraceable(f"a matrix in the step is {x.dtype}")
+        return self.graph.make("leaf", (), False, 0, kind="matrix", index=x.number, shape=x.shape)
 
     def elementwise(self, op: str, *args: Any) -> Value:
         """Return an elementwise op, if the operands stand beside each other in columns."""
@@ -130,8 +143,8 @@ class Normaliser:
         widest = max([v.width for v in values])
         for a, v in zip(args, values, strict=True):
             if v.op == "transpose" or len(axes) > 1:
-                raise Untraceable(f"{op} of {[x.shape for x in args if isinstance(x, Operand)]}")
-            if isinstance(a, Operand) and not v.rows and v.width > 1:
+                raise Untraceable(f"{op} of {[x.shape for x in args if type(x) is Symbol]}")
+            if type(a) is Symbol and not v.rows and v.width > 1:
                 flat = len(a.shape) == 1 or a.shape[0] == 1
                 if axes == {1} or (not flat and rows) or v.width != widest:
                     raise Untraceable(f"{op} of a tensor {a.shape} and rows")
@@ -149,7 +162,7 @@ def _width(shape: tuple[int, ...]) -> int:
     return 0 if len(shape) == 1 or shape[1] == 1 else shape[1]
 
 
-def last_axis(name: str, x: Operand, axis: Any) -> None:
+def last_axis(name: str, x: Symbol, axis: Any) -> None:
     """Nothing; raises Untraceable unless the axis is the columns of rows."""
     if len(x.shape) != 2 or axis not in (-1, 1, (-1,), (1,)):
         raise Untraceable(f"{name} along axis {axis} of {x.shape}")
@@ -159,7 +172,7 @@ def last_axis(name: str, x: Operand, axis: Any) -> None:
 
 
 @rule("matmul")
-def _matmul(n: Normaliser, x: Operand, y: Operand) -> Value:
+def _matmul(n: Normaliser, x: Symbol, y: Symbol) -> Value:
     g = n.graph
     if len(x.shape) == 2 and len(y.shape) == 1:
         return g.row_sum(g.apply("mul", n.rows(x), n.rows(y)), y.shape[0])
@@ -174,7 +187,7 @@ def _matmul(n: Normaliser, x: Operand, y: Operand) -> Value:
 
 
 @rule("linear")
-def _linear(n: Normaliser, x: Operand, weight: Operand, bias: Any) -> Value:
+def _linear(n: Normaliser, x: Symbol, weight: Symbol, bias: Any) -> Value:
     product = n.graph.matmul(n.matrix(x), n.graph.transpose(n.matrix(weight)), n.batch)
     if product is None or len(x.shape) != 2:
         raise Untraceable(f"linear of {x.shape} and {weight.shape}")
@@ -182,7 +195,7 @@ def _linear(n: Normaliser, x: Operand, weight: Operand, bias: Any) -> Value:
 
 
 @rule("transpose", "swapaxes")
-def _transpose(n: Normaliser, x: Operand, **axes: Any) -> Value:
+def _transpose(n: Normaliser, x: Symbol, **axes: Any) -> Value:
     named = axes.get("axes")
     swapped = named is None if "axes" in axes else axes["axis1"] % 2 != axes["axis2"] % 2
     if len(x.shape) != 2 or not (swapped or list(named or ()) == [1, 0]):
@@ -194,32 +207,18 @@ def _transpose(n: Normaliser, x: Operand, **axes: Any) -> Value:
 # ---- shapes --------------------------------------------------------------------------------------
 
 
-@rule("reshape")
-def _reshape(n: Normaliser, x: Operand, shape: Any) -> Value:
-    return _same_elements(n, x, np.broadcast_to(np.True_, x.shape).reshape(shape).shape)
-
-
-@rule("expand_dims")
-def _expand_dims(n: Normaliser, x: Operand, axis: Any) -> Value:
-    return _same_elements(n, x, np.expand_dims(np.broadcast_to(np.True_, x.shape), axis).shape)
-
-
-@rule("squeeze")
-def _squeeze(n: Normaliser, x: Operand, axis: Any) -> Value:
-    return _same_elements(n, x, np.broadcast_to(np.True_, x.shape).squeeze(axis).shape)
-
-
-def _same_elements(n: Normaliser, x: Operand, out: tuple[int, ...]) -> Value:
+@rule("reshape", "expand_dims", "squeeze")
+def _reshape(n: Normaliser, x: Symbol, **_: Any) -> Value:
     """Return x in another shape, if that but adds or takes away axes of length 1."""
     value = n.rows(x)
-    same = [d for d in out if d != 1] == [d for d in x.shape if d != 1]
-    if not same or value.op == "transpose" or (value.rows and out[:1] != x.shape[:1]):
-        raise Untraceable(f"a reshape of {x.shape} to {out}")
+    same = [d for d in n.shape if d != 1] == [d for d in x.shape if d != 1]
+    if not same or value.op == "transpose" or (value.rows and n.shape[:1] != x.shape[:1]):
+        raise Untraceable(f"a reshape of {x.shape} to {n.shape}")
     return value
 
 
 @rule("broadcast_to")
-def _broadcast_to(n: Normaliser, x: Operand, shape: Sequence[int]) -> Value:
+def _broadcast_to(n: Normaliser, x: Symbol, shape: Sequence[int]) -> Value:
     value = n.rows(x)
     if len(shape) != 2 or (value.rows and len(x.shape) != 2):
         raise Untraceable(f"broadcast_to {tuple(shape)} of {x.shape}")
@@ -227,7 +226,7 @@ def _broadcast_to(n: Normaliser, x: Operand, shape: Sequence[int]) -> Value:
 
 
 @rule("split")
-def _split(n: Normaliser, x: Operand, indices_or_sections: Any, axis: int) -> tuple[Value, ...]:
+def _split(n: Normaliser, x: Symbol, indices_or_sections: Any, axis: int) -> tuple[Value, ...]:
     last_axis("split", x, axis)
     parts = np.split(np.arange(x.shape[1]), indices_or_sections)
     value = n.rows(x)
@@ -235,7 +234,7 @@ def _split(n: Normaliser, x: Operand, indices_or_sections: Any, axis: int) -> tu
 
 
 @rule("concat")
-def _concat(n: Normaliser, xs: Sequence[Operand], axis: int) -> Value:
+def _concat(n: Normaliser, xs: Sequence[Symbol], axis: int) -> Value:
     for x in xs:
         last_axis("concat", x, axis)
     return n.graph.concat((n.rows(x), x.shape[1]) for x in xs)
@@ -254,31 +253,31 @@ def _column_range(name: str, shape: tuple[int, ...], index: Any) -> range:
 
 
 @rule("getitem")
-def _getitem(n: Normaliser, x: Operand, index: Any) -> Value:
+def _getitem(n: Normaliser, x: Symbol, index: Any) -> Value:
     taken = _column_range("getitem", x.shape, index)
     return n.graph.columns(n.rows(x), taken[0], taken[-1] + 1)
 
 
 @rule("pick")
-def _pick(n: Normaliser, x: Operand, columns: Operand) -> Value:
+def _pick(n: Normaliser, x: Symbol, columns: Symbol) -> Value:
     g, width = n.graph, x.shape[1]
     return g.row_sum(g.apply("where", _at_columns(n, columns, width), n.rows(x), 0.0), width)
 
 
 @rule("place_picked")
-def _place_picked(n: Normaliser, g: Operand, columns: Operand, count: int) -> Value:
+def _place_picked(n: Normaliser, g: Symbol, columns: Symbol, count: int) -> Value:
     return n.graph.apply("where", _at_columns(n, columns, count), n.rows(g), 0.0)
 
 
-def _at_columns(n: Normaliser, columns: Operand, count: int) -> Value:
-    number, most = columns.value, 2 ** (23 if n.dtype.itemsize == 4 else 31)
-    if number is None or number.width or not number.rows or count > most:
-        raise Untraceable(f"columns {columns.shape} of {count}")  # beyond, floats are not exact
-    return n.graph.at_column(number, count)
+def _at_columns(n: Normaliser, columns: Symbol, count: int) -> Value:
+    most = 2 ** (23 if n.dtype.itemsize == 4 else 31)  # beyond, floats are not exact
+    if columns.entry == Leaf.OUTER or len(columns.shape) != 1 or count > most:
+        raise Untraceable(f"columns {columns.shape} of {count}")
+    return n.graph.at_column(n.value(columns), count)
 
 
 @rule("place")
-def _place(n: Normaliser, g: Operand, shape: Any, index: Any) -> Value:
+def _place(n: Normaliser, g: Symbol, shape: Any, index: Any) -> Value:
     taken, zero = _column_range("place", shape, index), n.graph.const(0)
     before, after = taken[0], (*shape, 1)[1] - taken[-1] - 1
     pieces = [(zero, before), (n.rows(g), len(taken)), (zero, after)]

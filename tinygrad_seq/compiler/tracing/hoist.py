@@ -15,14 +15,16 @@ from typing import Any
 import numpy as np
 
 from ... import ops
+from ...engine.modes import enable_grad
 from ...engine.record import record
 from ...engine.tensor import Tensor, tensor_at
 from ..passes.expressions import ELEMENTWISE
-from ..passes.normalise import bound, rules
+from ..passes.normalise import bound
 from .step import Trace
-from .trace import INPUT, OUTER, Entry, Symbol, Tracer, Untraceable, tracing
+from .trace import Entry, Leaf, Symbol, Tracer, Untraceable, called, needed, replay, tracing
 
 PRODUCTS = ("matmul", "linear")
+STEPS = 3  # on which what runs before the loop is tried
 
 
 class Before:
@@ -34,13 +36,14 @@ class Before:
     given: symbols that the entries make and the loop reads, after those inputs
     """
 
-    def __init__(self, trace: Trace, everything: bool) -> None:
+    def __init__(self, trace: Trace, wanted: Sequence[bool], everything: bool) -> None:
         self.leaves = len(trace.inputs), len(trace.state)
         split, self.splits = _split_products(trace)
         self.source = split
         self.entries = _chosen(split, everything)
         made = _ids(out for e in self.entries for out in e.outs)
-        left = _needed(split, [e for e in split.entries if not made & _ids(e.outs)])
+        rest = [e for e in split.entries if not made & _ids(e.outs)]
+        left = needed(rest, [*split.new, *split.outputs])
         read = [a for e in left for a in e.args if type(a) is Symbol] + split.new + split.outputs
         used = _ids(read)
         self.given = [o for e in self.entries for o in e.outs if id(o) in used]
@@ -48,28 +51,26 @@ class Before:
         if not self.given and not self.inputs:
             self.inputs = [0]
         symbols = [split.inputs[i] for i in self.inputs] + self.given
-        inputs = [Symbol(INPUT, i, s.shape, s.dtype) for i, s in enumerate(symbols)]
-        self.trace = _rewritten(split, left, symbols, inputs, _as_it_is)
-        self._check()
+        inputs = [Symbol(Leaf.INPUT, i, s.shape, s.dtype) for i, s in enumerate(symbols)]
+        known = _tensors(split, symbols, inputs)
+        self.trace = _rewritten(split, left, inputs, known, called)
+        self.wanted = self._tried(trace, wanted)
 
-    def _check(self) -> None:
-        """Nothing; raises Untraceable unless the entries do the same for all steps at once."""
-        steps = 3
-        known: dict[int, Tensor] = {}
-        with tracing(Tracer()):
-            for e in self.entries:
-                args: list[Any] = list(e.args)
-                for i, a in enumerate(e.args):
-                    if _varies(a):
-                        whole = Symbol(INPUT, i, (steps, *a.shape), a.dtype)
-                        args[i] = known.get(id(a), tensor_at(whole, None))
-                    elif type(a) is Symbol:
-                        args[i] = tensor_at(a, None)
-                out = over_time(e, args, steps)
-                outs = out if e.several else (out,)
-                known.update(zip(map(id, e.outs), outs, strict=True))
-                if any(o.shape != (steps, *s.shape) for o, s in zip(outs, e.outs, strict=True)):
-                    raise Untraceable(f"{e.op.name} mixes the sequences of a batch")
+    def _tried(self, trace: Trace, wanted: Sequence[bool]) -> list[bool]:
+        """Return which leaves of what is left may need a gradient, from which of the whole do.
+
+        Raises Untraceable unless the entries do the same for all steps at once.
+        """
+        leaves = []
+        for s, live in zip(trace.leaves, wanted, strict=True):
+            shape = (STEPS, *s.shape) if s.entry == Leaf.INPUT else s.shape
+            leaves.append(Symbol(s.entry, s.number, shape, s.dtype).as_tensor(live))
+        with tracing(Tracer(following=True)), enable_grad():
+            found, known = self._run(leaves)
+        for e in self.entries:
+            if any(known[id(o)].shape != (STEPS, *o.shape) for o in e.outs):
+                raise Untraceable(f"{e.op.name} mixes the sequences of a batch")
+        return [t.array.live for t in found]
 
     @property
     def is_empty(self) -> bool:
@@ -78,32 +79,20 @@ class Before:
 
     def __call__(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """Return the leaves of what is left, from those of the whole: inputs, state, outer."""
+        return self._run(leaves)[0]
+
+    def _run(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[int, Any]]:
+        """Return the leaves of what is left, and what stands for each symbol."""
         inputs, states = self.leaves
         state, outer = leaves[inputs : inputs + states], list(leaves[inputs + states :])
         for number, axis, cuts in self.splits:
             outer += ops.split(outer[number], cuts, axis=axis)
         symbols = [*self.source.inputs, *(s for _, s in self.source.outer)]
         known = dict(zip(map(id, symbols), [*leaves[:inputs], *outer], strict=True))
-        for entry in self.entries:
-            args = [known[id(a)] if type(a) is Symbol else a for a in entry.args]
-            out = over_time(entry, args, leaves[0].shape[0])
-            known.update(zip(map(id, entry.outs), out if entry.several else (out,), strict=True))
+        steps = leaves[0].shape[0]
+        replay(self.entries, known, lambda entry, args: over_time(entry, args, steps))
         series = [leaves[i] for i in self.inputs] + [known[id(s)] for s in self.given]
-        return [*series, *state, *outer]
-
-    def wanted(self, wanted: Sequence[bool]) -> list[bool]:
-        """Return which leaves of what is left may need a gradient, from which of the whole do."""
-        inputs, states = self.leaves
-        outer = list(wanted[inputs + states :])
-        for number, _, cuts in self.splits:
-            outer += [outer[number]] * (len(cuts) + 1)
-        symbols = [*self.source.inputs, *(s for _, s in self.source.outer)]
-        known = dict(zip(map(id, symbols), [*wanted[:inputs], *outer], strict=True))
-        for entry in self.entries:
-            some = any(known[id(a)] for a in entry.args if type(a) is Symbol)
-            known.update((id(o), some and o.dtype.kind == "f") for o in entry.outs)
-        series = [wanted[i] for i in self.inputs] + [known[id(s)] for s in self.given]
-        return [*series, *wanted[inputs : inputs + states], *outer]
+        return [*series, *state, *outer], known
 
 
 def _ids(symbols: Any) -> set[int]:
@@ -118,9 +107,8 @@ def _chosen(trace: Trace, everything: bool) -> list[Entry]:
     for e in reversed(trace.entries):
         known = [a for a in e.args if type(a) is Symbol]
         if id(e.outs[0]) in free:
-            computed = e.op.name in rules or e.op.name in ELEMENTWISE
             fits = all(s.dtype.kind == "b" or s.dtype == dtype for s in (*e.outs, *known))
-            if everything or not computed or not fits or wanted & _ids(e.outs):
+            if everything or not fits or wanted & _ids(e.outs):
                 chosen.append(e)
                 wanted |= _ids(known)
         if e.op.name in PRODUCTS:
@@ -137,49 +125,31 @@ def _free(trace: Trace) -> set[int]:
     return free
 
 
-def _needed(trace: Trace, entries: list[Entry]) -> list[Entry]:
-    """Return those of the entries that the trace's results are made of."""
-    live, kept = _ids([*trace.new, *trace.outputs]), []
-    for e in reversed(entries):
-        if live & _ids(e.outs):
-            live |= _ids(e.args)
-            kept.append(e)
-    return kept[::-1]
+def _tensors(trace: Trace, old: list[Symbol], inputs: list[Symbol]) -> dict[int, Any]:
+    """Return Tensors of a trace's leaves by the symbols: `inputs` in place of `old`."""
+    rest = [*trace.state, *(s for _, s in trace.outer)]
+    pairs = zip([*old, *rest], [*inputs, *rest], strict=True)
+    return {id(s): tensor_at(new, None) for s, new in pairs}
 
 
 def _rewritten(
     trace: Trace,
     entries: Sequence[Entry],
-    old: list[Symbol],
     inputs: list[Symbol],
-    apply: Callable[[Entry, tuple[Any, ...], dict[int, Tensor]], Any],
+    known: dict[int, Any],
+    apply: Callable[[Entry, list[Any]], Any],
     more: Sequence[Symbol] = (),
 ) -> Trace:
-    """Return the trace of what `apply` does for these entries, with `inputs` in place of `old`.
+    """Return the trace of what `apply` does for these entries.
 
-    apply: takes an entry, its arguments, and all Tensors by the symbols that they stand for
     more: outer tensors beside those of the trace; it may grow meanwhile
     """
-    outer = [s for _, s in trace.outer]
-    known = {
-        id(s): tensor_at(new, None)
-        for s, new in zip(
-            [*old, *trace.state, *outer], [*inputs, *trace.state, *outer], strict=True
-        )
-    }
     tracer = Tracer()
     with tracing(tracer):
-        for e in entries:
-            args = tuple([known.get(id(a), a) if type(a) is Symbol else a for a in e.args])
-            out = apply(e, args, known)
-            known.update(zip(map(id, e.outs), out if e.several else (out,), strict=True))
+        replay(entries, known, apply)
     new, outputs = ([known[id(s)].array for s in ss] for ss in (trace.new, trace.outputs))
-    tracer.outer = {i: (None, s) for i, s in enumerate([*outer, *more])}
+    tracer.outer = {i: (None, s) for i, s in enumerate([*(s for _, s in trace.outer), *more])}
     return Trace(tracer, inputs, trace.state, new, outputs)
-
-
-def _as_it_is(e: Entry, args: tuple[Any, ...], known: dict[int, Tensor]) -> Any:
-    return record(e.op, args, e.static)
 
 
 def _split_products(trace: Trace) -> tuple[Trace, list[tuple[int, int, list[int]]]]:
@@ -191,30 +161,31 @@ def _split_products(trace: Trace) -> tuple[Trace, list[tuple[int, int, list[int]
     free = _free(trace)
     splits: list[tuple[int, int, list[int]]] = []
     parts: list[Symbol] = []
+    known = _tensors(trace, trace.inputs, trace.inputs)
 
-    def apply(e: Entry, args: tuple[Any, ...], known: dict[int, Tensor]) -> Any:
+    def apply(e: Entry, args: list[Any]) -> Any:
         joined = made.get(id(e.args[0])) if e.op.name in PRODUCTS else None
         if joined is None or not _joins_rows(joined) or not _is_weight(e.args[1]):
-            return record(e.op, args, e.static)
+            return called(e, args)
         runs = [list(run) for _, run in groupby(joined.args, lambda s: id(s) in free)]
         if len(runs) == 1:
-            return record(e.op, args, e.static)
+            return called(e, args)
         ends = list(accumulate(sum(s.shape[1] for s in run) for run in runs))
-        axis, other = (1, 0) if e.op.name == "linear" else (0, 1)
+        axis = 1 if e.op.name == "linear" else 0
         splits.append((e.args[1].number, axis, ends[:-1]))
-        rest, total = (args[2:], e.static), None
+        total = None
         for run, width in zip(runs, np.diff(ends, prepend=0).tolist(), strict=True):
-            shape = [width, width]
-            shape[other] = e.args[1].shape[other]
+            shape = [e.args[1].shape[1 - axis]]
+            shape.insert(axis, width)
             number = len(trace.outer) + len(parts)
-            parts.append(Symbol(OUTER, number, tuple(shape), e.args[1].dtype))
+            parts.append(Symbol(Leaf.OUTER, number, tuple(shape), e.args[1].dtype))
             rows = [known[id(s)] for s in run]
             x = rows[0] if len(rows) == 1 else ops.concat(rows, axis=-1)
-            y = record(e.op, (x, tensor_at(parts[-1], None), *rest[0]), rest[1])
-            total, rest = y if total is None else total + y, ((), {})
+            y = called(e, [x, tensor_at(parts[-1], None), *(args[2:] if total is None else ())])
+            total = y if total is None else total + y
         return total
 
-    return _rewritten(trace, trace.entries, trace.inputs, trace.inputs, apply, parts), splits
+    return _rewritten(trace, trace.entries, trace.inputs, known, apply, parts), splits
 
 
 def _joins_rows(e: Entry) -> bool:
@@ -226,7 +197,7 @@ def _joins_rows(e: Entry) -> bool:
 
 
 def _is_weight(value: Any) -> bool:
-    return type(value) is Symbol and value.entry == OUTER and len(value.shape) == 2
+    return type(value) is Symbol and value.entry == Leaf.OUTER and len(value.shape) == 2
 
 
 # ---- all steps at once ---------------------------------------------------------------------------
@@ -250,11 +221,11 @@ def over_time(entry: Entry, args: list[Any], steps: int) -> Any:
             if v and args[i].ndim < rank + 1:
                 lengths = (1,) * (rank + 1 - args[i].ndim)
                 args[i] = ops.reshape(args[i], (steps, *lengths, *args[i].shape[1:]))
-        return record(entry.op, tuple(args), entry.static)
+        return called(entry, args)
     alone = [1] if name == "take_rows" else [0]
     known = name in ("one_hot", "take_rows", *PRODUCTS)
     if known and [i for i, v in enumerate(varying) if v] == alone:
-        return record(entry.op, tuple(args), entry.static)
+        return called(entry, args)
     if name in FROM_FRONT:
         return _with_axis(entry, args, varying, steps, rank)
     if name == "getitem":
@@ -282,4 +253,4 @@ def _with_axis(entry: Entry, args: list[Any], varying: list[bool], steps: int, r
 
 
 def _varies(value: Any) -> bool:
-    return type(value) is Symbol and value.entry != OUTER
+    return type(value) is Symbol and value.entry != Leaf.OUTER

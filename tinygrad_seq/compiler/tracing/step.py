@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ... import ops
 from ...engine.graph import Node, backpropagate
-from ...engine.record import record
+from ...engine.modes import current
 from ...engine.tensor import Tensor, tensor_at
 from ...ops.scan import check_result
-from .trace import COTANGENT, INPUT, STATE, WITHIN, Entry, Symbol, Tracer, Untraceable, tracing
+from .trace import Entry, Leaf, Symbol, Tracer, Untraceable, called, replay, tracing
 
 
 class Trace:
@@ -53,10 +53,7 @@ class Trace:
         leaves: Tensors in the order of `leaves`
         """
         known = {id(s): t for s, t in zip(self.leaves, leaves, strict=True)}
-        for entry in self.entries:
-            args = tuple([known.get(id(a), a) if type(a) is Symbol else a for a in entry.args])
-            out = record(entry.op, args, entry.static)
-            known.update(zip(map(id, entry.outs), out if entry.several else (out,), strict=True))
+        replay(self.entries, known, called)
         return [known[id(s)] for s in (*self.new, *self.outputs)]
 
 
@@ -83,7 +80,7 @@ class Derivative:
             results = trace.replay(leaves)
             tracer.recording = False  # the rules' own ops need no nodes
             self.cotangents = [
-                Symbol(COTANGENT, i, r.shape, r.dtype) for i, r in enumerate(results)
+                Symbol(Leaf.COTANGENT, i, r.shape, r.dtype) for i, r in enumerate(results)
             ]
             seeds = [
                 (r.place, tensor_at(g, None))
@@ -102,20 +99,11 @@ class Derivative:
 
     def origins(self) -> list[set[int]]:
         """Return for each leaf the positions of the cotangents that its gradient is made from."""
-        made = {id(out): entry for entry in self.entries for out in entry.outs}
-        found: list[set[int]] = []
-        for gradient in self.gradients:
-            seen: dict[int, Any] = {}
-            stack = [gradient]
-            while stack:
-                s = stack.pop()
-                if isinstance(s, (list, tuple)):
-                    stack.extend(s)
-                elif isinstance(s, Symbol) and id(s) not in seen:
-                    seen[id(s)] = s
-                    stack.extend(made[id(s)].args if id(s) in made else ())
-            found.append({i for i, s in enumerate(self.cotangents) if id(s) in seen})
-        return found
+        found: dict[int, set[int]] = {id(s): {i} for i, s in enumerate(self.cotangents)}
+        for entry in self.entries:
+            origins = [found.get(id(a), set()) for a in entry.args]
+            found.update((id(out), set().union(*origins)) for out in entry.outs)
+        return [found.get(id(gradient), set()) for gradient in self.gradients]
 
 
 def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -> tuple[Trace, Any]:
@@ -126,32 +114,53 @@ def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -
     Raises Untraceable; TypeError or ValueError for a state of another form than the step takes.
     """
     several_inputs, several_state, masked = forms
-    inputs = [Symbol(INPUT, i, a.shape[1:], a.dtype) for i, a in enumerate(series)]
-    before = [Symbol(STATE, i, a.shape, a.dtype) for i, a in enumerate(state)]
-    for s in (*inputs, *before):
-        s.live = s.dtype.kind == "f"
-    xs, hs = ([tensor_at(s, WITHIN if s.live else None) for s in ss] for ss in (inputs, before))
-    mask = xs.pop() if masked else None
-    tracer = Tracer(following=True)
-    with tracing(tracer):
+    several_outputs = False
+
+    def once(xs: list[Tensor], hs: list[Tensor]) -> tuple[list[Any], list[Any]]:
+        nonlocal several_outputs
+        mask = xs.pop() if masked else None
         taken = tuple(hs) if several_state else hs[0]
-        try:
-            result = step(taken, tuple(xs) if several_inputs else xs[0])
-        except Untraceable:
-            raise
-        except Exception as error:  # whatever the step makes of symbols: the loop will tell
-            raise Untraceable(f"{type(error).__name__}: {error}") from error
-        result = check_result(step, result, taken, tracer.made_by)
+        result = attempted(step, taken, tuple(xs) if several_inputs else xs[0])
+        result = check_result(step, result, taken, current.tracer.made_by)
         (new, _), (outputs, several_outputs) = map(results_of, result)
         if mask is not None:
             if any(t.ndim != 2 for t in (*new, *outputs)):
                 raise Untraceable("with lengths, states and outputs have to be (B, width)")
             new = [ops.where(mask, n, h) for n, h in zip(new, hs, strict=True)]
             outputs = [ops.where(mask, y, y.dtype.type(0)) for y in outputs]
-        new, outputs = ([tracer.lift(t)[0] for t in ts] for ts in (new, outputs))
+        return new, outputs
+
+    inputs = [Symbol(Leaf.INPUT, i, a.shape[1:], a.dtype) for i, a in enumerate(series)]
+    before = [Symbol(Leaf.STATE, i, a.shape, a.dtype) for i, a in enumerate(state)]
+    return trace_of(once, inputs, before), several_outputs
+
+
+def trace_of(
+    function: Callable[[list[Tensor], list[Tensor]], tuple[list[Any], list[Any]]],
+    inputs: list[Symbol],
+    state: list[Symbol],
+) -> Trace:
+    """Return the trace of a function of inputs and states, which returns next states and outputs.
+
+    Raises Untraceable.
+    """
+    xs, hs = ([s.as_tensor(s.dtype.kind == "f") for s in ss] for ss in (inputs, state))
+    tracer = Tracer(following=True)
+    with tracing(tracer):
+        new, outputs = ([tracer.lift(t)[0] for t in ts] for ts in function(xs, hs))
     if not all(isinstance(s, Symbol) for s in (*new, *outputs)):
         raise Untraceable("it returns a number")
-    return Trace(tracer, inputs, before, new, outputs), several_outputs
+    return Trace(tracer, inputs, state, new, outputs)
+
+
+def attempted(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Return what a user's function makes of symbols. Raises Untraceable for whatever it raises."""
+    try:
+        return function(*args, **options)
+    except Untraceable:
+        raise
+    except Exception as error:  # the loop, or the ops one by one, will tell
+        raise Untraceable(f"{type(error).__name__}: {error}") from error
 
 
 def results_of(value: Any) -> tuple[list[Any], bool]:

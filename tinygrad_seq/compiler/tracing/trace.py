@@ -9,7 +9,7 @@ weight, say) runs as always, once; the tensor it gives enters the trace as an *o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,10 +20,14 @@ from ...engine import modes
 from ...engine.backend import is_array, set_namespace
 from ...engine.graph import Node, Place
 from ...engine.primitive import Primitive
+from ...engine.record import record
 from ...engine.tensor import Tensor, tensor_at
 
-OUTER, INPUT, STATE, COTANGENT, ZERO = -1, -2, -3, -4, -5
-"""What stands in place of the number of an entry in the symbols that no entry made."""
+
+class Leaf:
+    """What stands in place of the number of an entry in the symbols that no entry made."""
+
+    OUTER, INPUT, STATE, COTANGENT, ZERO = -1, -2, -3, -4, -5
 
 
 class Untraceable(Exception):  # noqa: N818 - not an error: the step runs unrolled
@@ -33,7 +37,7 @@ class Untraceable(Exception):  # noqa: N818 - not an error: the step runs unroll
 class Symbol(Tensor):
     """A value that is not known yet: a leaf of the trace, or output `number` of an entry.
 
-    entry: the position in `Tracer.entries` of what made it; for a leaf OUTER, INPUT, STATE, ...
+    entry: the position in `Tracer.entries` of what made it; for a leaf, one of Leaf
     live: whether a gradient may flow through it, unless the step detaches it
     """
 
@@ -54,6 +58,11 @@ class Symbol(Tensor):
         """The symbol itself: rules that look at a tensor's array trace on."""
         _within_a_step()
         return self
+
+    def as_tensor(self, live: bool) -> Tensor:
+        """Return a Tensor of it, as the step sees it: with a history where it is live."""
+        self.live = live
+        return tensor_at(self, WITHIN if live else None)
 
     @property
     def ndim(self) -> int:
@@ -98,7 +107,7 @@ class _Namespace:
     @staticmethod
     def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
         """Return zeros that the tracer knows to be zeros."""
-        return Symbol(ZERO, 0, tuple(shape), np.dtype(dtype))
+        return Symbol(Leaf.ZERO, 0, tuple(shape), np.dtype(dtype))
 
 
 set_namespace(Symbol, _Namespace())
@@ -180,19 +189,18 @@ class Tracer:
             parents.append(place)
             bit <<= shift
         outs, several = self._write(op, tuple(values), static)
-        node = None
+        node, floats = None, False
         if key and self.recording and op.mask:
             node = _node(op, key | bit, parents, values, static, outs if several else outs[0])
-        if live and self.following and op.mask:
-            place = WITHIN if modes.current.recording else None
+        elif live and self.following and op.mask:
+            floats = modes.current.recording
             for o in outs:
                 o.live = o.dtype.kind == "f"
-            if not several:
-                return tensor_at(outs[0], place if outs[0].live else None)
-            return tuple([tensor_at(o, place if o.live else None) for o in outs])
-        if not several:
-            return tensor_at(outs[0], None if node is None else (node, 0))
-        return tuple([tensor_at(o, None if node is None else (node, o.number)) for o in outs])
+        tensors = [
+            tensor_at(o, (node, o.number) if node else WITHIN if floats and o.live else None)
+            for o in outs
+        ]
+        return tuple(tensors) if several else tensors[0]
 
     def made_by(self, t: Tensor) -> str:
         """Return the name of the op that gave this Tensor; nothing for one from outside."""
@@ -215,7 +223,7 @@ class Tracer:
             return array.item(), None
         found = self.outer.get((id(array), place))
         if found is None:
-            symbol = Symbol(OUTER, len(self.outer), array.shape, array.dtype)
+            symbol = Symbol(Leaf.OUTER, len(self.outer), array.shape, array.dtype)
             symbol.live = place is not None
             found = self.outer[id(array), place] = (tensor_at(array, place), symbol)
         return found[1], None
@@ -299,3 +307,36 @@ def tracing(tracer: Tracer) -> Iterator[Tracer]:
     """Make this tracer the one that ops are written down by, in this thread."""
     with modes.mode(tracer=tracer):
         yield tracer
+
+
+def replay(
+    entries: Iterable[Entry], known: dict[int, Any], apply: Callable[[Entry, list[Any]], Any]
+) -> None:
+    """Nothing; adds to `known` what entries give, from what is known of the symbols they take.
+
+    known: by the identity of a symbol, what stands for it
+    apply: takes an entry and its arguments
+    """
+    for entry in entries:
+        out = apply(entry, [given(known, a) if type(a) is Symbol else a for a in entry.args])
+        known.update(zip(map(id, entry.outs), out if entry.several else (out,), strict=True))
+
+
+def given(known: dict[int, Any], s: Symbol) -> Any:
+    """Return what stands for a symbol; zeros for one that no entry made and that is no leaf."""
+    return known[id(s)] if id(s) in known else tensor_at(np.zeros(s.shape, s.dtype), None)
+
+
+def called(entry: Entry, args: Sequence[Any]) -> Any:
+    """Return what the op of an entry gives for other arguments."""
+    return record(entry.op, tuple(args), entry.static)
+
+
+def needed(entries: Sequence[Entry], results: Iterable[Any]) -> list[Entry]:
+    """Return those of the entries that the results are made of."""
+    live, kept = {id(s) for s in results}, []
+    for entry in reversed(entries):
+        if any(id(out) in live for out in entry.outs):
+            live.update(map(id, entry.args))
+            kept.append(entry)
+    return kept[::-1]
