@@ -24,18 +24,18 @@ CODE = [
 def test_parts_of_one_sum_are_joined(dtype, width):
     loop = Columns(dtype, CODE, width)
     random = np.random.default_rng(0)
-    for n in range(1, 40):
+    for n in [*range(1, 40), 63, 64, 65, 127, 129, 200]:  # loops go on by up to four vectors
         a, b, c = random.integers(-99, 99, (3, n)).astype(dtype)
         assert loop([a, b, c]).tolist() == [(a + b).sum(), max(a.max(), b.max()), c.sum()]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("at", [0, 3, 16, 20])
+@pytest.mark.parametrize("at", [0, 3, 16, 20, 70, 100])
 def test_nan_anywhere_is_in_sum_and_maximum(width, at):
     loop = Columns("f4", CODE, width)
-    a, b, c = np.ones((3, 21), np.float32)
+    a, b, c = np.ones((3, 101), np.float32)
     a[at] = np.nan
     total, largest, other = loop([a, b, c])
     assert np.isnan(total)
     assert np.isnan(largest)
-    assert other == 21
+    assert other == 101

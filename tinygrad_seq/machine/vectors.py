@@ -22,6 +22,12 @@ REDUCTIONS = {"sum": 0.0, "max": float("-inf")}
 """What goes along a row, and what it starts from."""
 MEMORY = ("load", "store", "accumulate", "prefetch", "prefetch_to_write")
 """What has an address for its first operand."""
+SHORT = 16
+"""Bytes of the shortest vectors that processors compute with."""
+
+UNROLLED = {4: 16, 2: 32, 1: 2**30}
+"""Vectors that a loop goes on by, and the most instructions of such a loop: sums of different
+vectors do not wait for each other."""
 
 
 class Vectors:
@@ -31,7 +37,7 @@ class Vectors:
     """
 
     def __init__(self, builder: Any, dtype: str, width: int = BYTES) -> None:
-        self.builder, self.size, self.width = builder, int(dtype[1]), width
+        self.builder, self.dtype, self.size, self.width = builder, dtype, int(dtype[1]), width
         self.lanes = width // self.size
         self.scalar = REALS[dtype]
         self.type = ir.VectorType(self.scalar, self.lanes)
@@ -184,9 +190,11 @@ class _Columns:
         self.vectors, self.builder, self.code = vectors, vectors.builder, code
         self.pointers, self.scalars, self.n = args
         self.known: dict[int, Value] = {}
+        self.copies = next(copies for copies, most in UNROLLED.items() if len(code) <= most)
         self.totals = {
-            i: cgutils.alloca_once_value(self.builder, vectors.constant(REDUCTIONS[name]))
+            (i, copy): cgutils.alloca_once_value(self.builder, vectors.constant(REDUCTIONS[name]))
             for i, (name, *_) in enumerate(code)
+            for copy in range(self.copies)
             if name in REDUCTIONS
         }
 
@@ -194,24 +202,34 @@ class _Columns:
         """The sums; afterwards whole vectors and the masked rest are written."""
         builder, lanes = self.builder, self.vectors.lanes
         fixed = self.constant_instructions()
-        for i in fixed:
-            self.instruction(i, None, None)
+        self.constants(fixed)
         varying = [i for i in range(len(self.code)) if i not in fixed]
-        zero, step = ir.Constant(I64, 0), ir.Constant(I64, lanes)
-        whole = builder.and_(self.n, ir.Constant(I64, -lanes))
-        with cgutils.for_range_slice(builder, zero, whole, step, inc=True) as (j, _):
-            for i in varying:
-                self.instruction(i, j, None)
-        with builder.if_then(builder.icmp_signed("<", whole, self.n)):
-            mask = self.vectors.mask(builder.sub(self.n, whole))
-            for i in varying:
-                self.instruction(i, whole, mask)
+        start = ir.Constant(I64, 0)
+        for copies in sorted({self.copies, 1}, reverse=True):
+            step = ir.Constant(I64, copies * lanes)
+            stop = builder.and_(self.n, ir.Constant(I64, -copies * lanes))
+            with cgutils.for_range_slice(builder, start, stop, step, inc=True) as (j, _):
+                self.columns(varying, j, copies)
+            start = stop
+        with builder.if_then(builder.icmp_signed("<", start, self.n)):
+            self.columns(varying, start, 1, self.vectors.mask(builder.sub(self.n, start)))
         return self.results()
+
+    def columns(
+        self, varying: Sequence[int], j: Value, copies: int, mask: Value | None = None
+    ) -> None:
+        """Nothing; afterwards these instructions are written for some vectors from column j on."""
+        lanes = self.vectors.lanes
+        places = [self.builder.add(j, ir.Constant(I64, copy * lanes)) for copy in range(copies)]
+        known = [dict(self.known) for _ in places]
+        for i in varying:
+            for copy, place in enumerate(places):
+                self.instruction(i, place, mask, known[copy], copy)
 
     def results(self) -> list[Value]:
         """What goes along the row, in the order of the results: parts of one are joined first."""
         joined: dict[int, tuple[str, Value]] = {}
-        for i, total in self.totals.items():
+        for (i, _), total in self.totals.items():
             name, result, _ = self.code[i]
             value = self.builder.load(total)
             if result in joined:
@@ -228,9 +246,24 @@ class _Columns:
                 found.append(i)
         return found
 
-    def instruction(self, i: int, j: Value, mask: Value | None) -> None:
+    def constants(self, fixed: Sequence[int]) -> None:
+        """Nothing; afterwards these instructions are written, for one column in place of all.
+
+        Short vectors divide and take roots three times as fast as long ones.
+        """
+        vectors, first = self.vectors, ir.Constant(I32, 0)
+        self.vectors = Vectors(self.builder, vectors.dtype, min(SHORT, vectors.width))
+        for i in fixed:
+            self.instruction(i, None, None, self.known)
+        self.vectors = vectors
+        for i in fixed:
+            self.known[i] = vectors.splat(self.builder.extract_element(self.known[i], first))
+
+    def instruction(
+        self, i: int, j: Value, mask: Value | None, known: dict[int, Value], copy: int = 0
+    ) -> None:
         """Nothing; afterwards instruction i is written for the columns from j on."""
-        vectors, known = self.vectors, self.known
+        vectors = self.vectors
         name, *operands = self.code[i]
         if name == "load":
             known[i] = vectors.load(vectors.at(self.pointers[operands[0]], j), mask)
@@ -252,8 +285,8 @@ class _Columns:
             value = known[operands[1]]
             if mask is not None:
                 value = self.builder.select(mask, value, vectors.constant(REDUCTIONS[name]))
-            before = self.builder.load(self.totals[i])
-            self.builder.store(vectors.join(name, before, value), self.totals[i])
+            before = self.builder.load(self.totals[i, copy])
+            self.builder.store(vectors.join(name, before, value), self.totals[i, copy])
         else:
             known[i] = FUNCTIONS[name](vectors, *(known[a] for a in operands))
 
