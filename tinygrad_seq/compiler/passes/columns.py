@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .expressions import REDUCTIONS, Value
+from .expressions import Value
 from .program import Buffer
 from .schedule import Position
 
@@ -64,10 +64,7 @@ class Columns:
         source, schedule = self.source, self.source.schedule
         if v.op == "const":
             return self._constant(v["value"])
-        before = v.number in schedule.stores and schedule.at[v.number] < self.at
-        readable = (
-            v.number in source.program.have or before or v.op == "matmul" or v.op in REDUCTIONS
-        )
+        readable = schedule.is_in_memory(v, self.at)
         if readable and v.width == 0:
             return self._scalar(source.scalar(v, self.at))
         if readable:

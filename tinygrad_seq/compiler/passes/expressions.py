@@ -195,6 +195,9 @@ class Graph:
         if one and x.args[1].width == 0:
             return x.args[1]
         parts = self._parts(x, self.const(1), self._depth(x), width)
+        if parts is None and x.op == "mul" and 0 in (x.args[0].width, x.args[1].width):
+            number, rows = sorted(x.args, key=lambda a: a.width)
+            return self.apply("mul", self.row_sum(rows, width), number)
         if not parts:
             return self.make("row_sum", (x,), x.rows, 0)
         total = self.const(0)

@@ -107,7 +107,7 @@ class Source(Table):
         sinks = self.schedule.sinks[at]
         for v, target, kind in sinks:
             width = target.width if isinstance(target, Buffer) else wide(v)
-            edges = sorted(self.schedule.cuts[v.number] | {0, width})
+            edges = sorted(self.schedule.cuts(v, at) | {0, width})
             for lo, hi in pairwise(edges):
                 groups[hi - lo].append((v, lo, target, kind))
         begun: set[str] = set()

@@ -9,6 +9,7 @@ computed again instead.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
@@ -17,16 +18,13 @@ import numpy as np
 from ..tracing.step import Derivative, Trace
 from ..tracing.trace import Symbol, Untraceable
 from . import rules as rules  # it enters its rules
-from .expressions import ELEMENTWISE, REDUCTIONS, Graph, Value, ordered
+from .expressions import REDUCTIONS, Graph, Value, ordered
 from .normalise import Normaliser
-from .program import Buffer, Deferred, Program, wide
+from .program import Buffer, Deferred, Program, cost, wide
 
-CHEAP = ELEMENTWISE - {
-    "div", "exp", "log", "sqrt", "log1p", "expm1", "erf", "softplus", "sin", "cos", "pow",
-} | {
-    "columns", "concat", "expand", "at_column", "const", "leaf",
-}  # fmt: skip
-"""What the backward loop computes again where it can: an operation costs less than a read."""
+CHEAP = 20
+"""Operations, at most, by which the backward loop computes a value again: they cost no more than a
+read. A tanh of what is at hand costs as many."""
 
 
 OUTSIDE = ("vector", "number", "fixed")
@@ -148,37 +146,42 @@ class Plan:
         wanted = [g for g in gradients if g is not None]
         needed = {a.number: a for v in ordered(wanted) if v.number not in inside for a in v.args}
         needed.update({g.number: g for g in wanted})
-        sums = self._sums_below([v for k, v in needed.items() if k in inside], known)
-        ready, kept = set(known), []
+        sources = self._sources([v for k, v in needed.items() if k in inside], known)
+        kept: list[Value] = []
+        ready: dict[int, float] = dict.fromkeys(known, 0)  # operations to each value
         for v in order:
-            from_ready = all(a.number in ready for a in v.args)
-            number = v.width == 0 and v.op not in REDUCTIONS
-            if v.number in ready or (from_ready and (v.op in CHEAP or number)):
-                ready.add(v.number)
-            elif v.number in needed or v.number in sums:
-                ready.add(v.number)
+            again = cost(v) + sum(ready.get(a.number, math.inf) for a in v.args)
+            if v.number in ready:
+                continue
+            if again <= CHEAP and v.op not in ("matmul", *REDUCTIONS):
+                ready[v.number] = again
+            elif v.number in needed or v.number in sources:
+                ready[v.number] = 0
                 kept.append(v)
         return kept
 
     @staticmethod
-    def _sums_below(values: Iterable[Value], known: Container[int]) -> set[int]:
-        """Return the row sums to keep: needed numbers (a mean, say) follow from them, and so do
-        whole rows that are cheap to compute from them and from what is known.
+    def _sources(values: Iterable[Value], known: Container[int]) -> set[int]:
+        """Return the row sums and products to keep: needed numbers (a mean, say) follow from them,
+        and so do whole rows that are cheap to compute from them and from what is known.
+
+        The loop writes its products anyway.
         """
-        below: set[int] = set()
+        found: set[int] = set()
         for value in values:
-            sums: set[int] = set()
-            stack, cheap = [value], True
-            while stack and cheap:
+            sources: set[int] = set()
+            stack, total = [value], 0
+            while stack and total < CHEAP:
                 v = stack.pop()
-                if v.op in REDUCTIONS:
-                    sums.add(v.number)
+                in_loop = v.op == "matmul" and not v.args[0].is_leaf("input")
+                if v.op in REDUCTIONS or (in_loop and v.width == value.width):
+                    sources.add(v.number)
                 elif v.number not in known:
-                    cheap = v.width == 0 or v.op in CHEAP
+                    total += CHEAP if v.op == "matmul" else cost(v)
                     stack.extend(a for a in v.args if value.width or a.width == 0)
-            if cheap:
-                below |= sums
-        return below
+            if total < CHEAP:
+                found |= sources
+        return found
 
     # ---- backwards -------------------------------------------------------------------------------
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..tracing.trace import Untraceable
-from .expressions import Value
+from .expressions import ELEMENTWISE, Value
+
+COSTS = dict.fromkeys((
+    "div", "exp", "log", "sqrt", "log1p", "expm1", "erf", "softplus", "sin", "cos", "pow",
+), 100) | {"tanh": 20, "sigmoid": 20}  # fmt: skip
+"""Of the elementwise operations that are no single instruction, or take as long as many."""
 
 
 @dataclass
@@ -86,3 +91,8 @@ class Program:
 def wide(v: Value) -> int:
     """Return the width of a Value in memory: a number for each row takes one column."""
     return max(v.width, 1)
+
+
+def cost(v: Value) -> int:
+    """Return about how many operations each column of v takes, given its arguments."""
+    return COSTS.get(v.op, 1) if v.width and v.op in ELEMENTWISE else 0

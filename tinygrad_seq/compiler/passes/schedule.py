@@ -12,10 +12,12 @@ from collections import defaultdict
 from typing import Any
 
 from .expressions import ELEMENTWISE, REDUCTIONS, Value
-from .plan import CHEAP
-from .program import Buffer, Program, wide
+from .program import Buffer, Program, cost, wide
 
 Position = tuple[int, int]
+
+DEAR = 3
+"""Operations beyond which a value is written and read, not computed again."""
 
 FREE = frozenset(("const", "leaf", *REDUCTIONS))
 
@@ -28,7 +30,6 @@ class Schedule:
     products: by stage, the products that precede it
     stores: buffers of values that a step itself writes, by the value's number
     blocks: likewise, of operands of deferred products that no other buffer holds for a whole block
-    cuts: by a value's number, the columns at which slices and concatenations cut it
     """
 
     def __init__(self, program: Program) -> None:
@@ -39,10 +40,11 @@ class Schedule:
         self.products: dict[int, list[Value]] = defaultdict(list)
         self.stores: dict[int, Buffer] = {}
         self.blocks: dict[int, Buffer] = {}
+        self._joined: set[int] = set()
+        self._cuts: dict[tuple[int, Position], set[int]] = {}
         self._place()
         self._sink()
         self._spill()
-        self.cuts = _cuts(program.values)
 
     def name(self, letter: str, v: Value) -> str:
         """Return a name that does not depend on the process: the source is a key of the cache."""
@@ -52,15 +54,45 @@ class Schedule:
         """Return the numbers of all stages."""
         return range(1 + max([s for s, _ in self.sinks] + list(self.products), default=0))
 
+    def is_in_memory(self, v: Value, at: Position) -> bool:
+        """Return whether v is read at a position, not computed there."""
+        before = v.number in self.stores and self.at[v.number] < at
+        return v.number in self.program.have or before or v.op in ("matmul", *REDUCTIONS)
+
+    def cuts(self, v: Value, at: Position) -> set[int]:
+        """Return the columns at which concatenations cut v, as it is computed at a position."""
+        if (v.number, at) in self._cuts:
+            return self._cuts[v.number, at]
+        found = self._cuts[v.number, at] = set()
+        if not v.width or self.is_in_memory(v, at):
+            return found
+        starts = [-v["start"]] if v.op == "columns" else v.attrs.get("offsets", [0] * len(v.args))
+        for a, start in zip(v.args, starts, strict=True):
+            if v.op == "concat":
+                found.add(start)
+            if v.op not in ("expand", "at_column"):
+                found |= {cut + start for cut in self.cuts(a, at)}
+        found -= {cut for cut in found if not 0 < cut < v.width}
+        return found
+
     def _place(self) -> None:
         for v in self.program.values:
+            if v.op == "concat" and self._cost(v, set()) > DEAR:
+                self._joined.add(v.number)
             stage, phase = max([self.at[a.number] for a in v.args], default=(0, 0))
             if v.op == "matmul":
                 stage, phase = stage + 1, 0
-            elif v.op in REDUCTIONS:
+            elif any(self._waits(v, a) for a in v.args):
                 phase += 1
             self.at[v.number] = (stage, phase)
         self._delay()
+
+    def _waits(self, v: Value, a: Value) -> bool:
+        """Return whether v is computed in a later phase than its argument a, from memory.
+
+        What is computed from joined columns then runs over all of them in one loop.
+        """
+        return v.op in REDUCTIONS or (v.op in ELEMENTWISE and a.number in self._joined)
 
     def _delay(self) -> None:
         """Nothing; moves what no product of its stage needs to the stage where it is first wanted.
@@ -76,7 +108,8 @@ class Schedule:
             stage, phase = at = self.at[v.number]
             for a in v.args:
                 last = self.at[a.number] if v.op == "matmul" else (stage, phase - 1)
-                wanted[a.number].append(last if v.op in ("matmul", *REDUCTIONS) else at)
+                waits = v.op == "matmul" or self._waits(v, a)
+                wanted[a.number].append(last if waits else at)
 
     def _sink(self) -> None:
         """Nothing; finds what must be written: results, operands of products, row sums."""
@@ -104,6 +137,11 @@ class Schedule:
                 if last > stage:
                     self.stores.setdefault(v.number, Buffer(self.name("r", v), "tmp", 1))
                 self.sinks[stage, phase - 1].append((v.args[0], v, REDUCTIONS[v.op]))
+        for v in self.program.values:
+            for a in v.args:
+                if v.op in ELEMENTWISE and a.number in self._joined:
+                    same = self.at[v.number][0] == self.at[a.number][0]
+                    self._materialise(a, "row" if same else "tmp")
         again += [(v, buffer, "accumulate") for v, buffer in self.program.sums]
         again += [
             (v, self.stores[v.number], "store")
@@ -128,9 +166,7 @@ class Schedule:
         if v.number in self.stores:
             return 0
         seen.add(v.number)
-        free = v.op in ("columns", "concat", "expand", "at_column") or v.width == 0
-        own = 0 if free else 1 if v.op in CHEAP - {"tanh", "sigmoid"} else 20
-        return own + sum(self._cost(a, seen) for a in v.args)
+        return cost(v) + sum(self._cost(a, seen) for a in v.args)
 
     def _spill(self) -> None:
         """Nothing; stores costly values that are wanted again at a later position."""
@@ -147,38 +183,10 @@ class Schedule:
                 if v.number in seen or in_memory:
                     continue
                 seen.add(v.number)
-                if before and v.width and v.rows and self._cost(v, set()) > 3:
+                if before and v.width and v.rows and self._cost(v, set()) > DEAR:
                     kind = "row" if self.at[v.number][0] == at[0] else "tmp"
                     buffer = self.stores[v.number] = Buffer(self.name("v", v), kind, v.width)
                     self.sinks[self.at[v.number]].append((v, buffer, "store"))
                     done.discard(self.at[v.number])
                 elif v.op not in REDUCTIONS:
                     stack.extend(v.args)
-
-
-def _cuts(values: list[Value]) -> dict[int, set[int]]:
-    """Return the columns at which each value is cut, by the slices and joins around it."""
-    cuts: dict[int, set[int]] = defaultdict(set)
-
-    def share(a: Value, b: Value, shift: int = 0) -> None:  # column j of a is j + shift of b
-        cuts[b.number] |= {c + shift for c in cuts[a.number] if 0 <= c + shift <= b.width}
-        cuts[a.number] |= {c - shift for c in cuts[b.number] if 0 <= c - shift <= a.width}
-
-    size = -1
-    while size != sum(map(len, cuts.values())):
-        size = sum(map(len, cuts.values()))
-        for v in values:
-            if v.op == "columns":
-                cuts[v.number] |= {0, v.width}
-                share(v, v.args[0], v["start"])
-            elif v.op == "concat":
-                for a, offset in zip(v.args, v["offsets"], strict=True):
-                    cuts[v.number].add(offset)
-                    if a.width:
-                        cuts[a.number] |= {0, a.width}
-                        share(a, v, offset)
-            elif v.op in ELEMENTWISE:
-                for a in v.args:
-                    if a.width == v.width:
-                        share(a, v)
-    return cuts
