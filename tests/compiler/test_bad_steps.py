@@ -1,6 +1,8 @@
 """Steps that cannot be: one error that names the step and the op, compiled and unrolled alike."""
 
+import gc
 import logging
+import weakref
 
 import numpy as np
 import pytest
@@ -103,6 +105,19 @@ def test_a_branch_on_a_value_runs_unrolled_and_says_so_once(caplog):
     (record,) = caplog.records
     assert "branches runs unrolled" in record.message
     assert "looks at the value of greater" in record.message
+
+
+def test_what_runs_unrolled_is_not_kept():
+    def mixes_rows(h, x):
+        return h + ops.flip(h, 0), x
+
+    x = tg.Tensor(np.ones((T, B, H)))
+    for _ in range(2):
+        tg.scan(mixes_rows, x, H0.detach())
+    left = weakref.ref(x)
+    del x
+    gc.collect()
+    assert left() is None
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

@@ -230,12 +230,12 @@ def remembered(key: Any, trace: Trace, again: Any, make: Any) -> Any:
             check_repeatable(trace, again())
             op = make()
         except Untraceable as why:
-            op = why.with_traceback(None)
+            op = str(why)  # the error itself would keep alive what its traceback leads to
         if len(_compiled) >= 512:
             _compiled.clear()
         _compiled[key] = op
-    if isinstance(op, Untraceable):
-        raise op
+    if isinstance(op, str):
+        raise Untraceable(op)
     return op
 
 
@@ -246,14 +246,13 @@ def compiled(trace: Trace, wanted: Sequence[bool], reverse: bool) -> CompiledSca
     """
     from .compiled import CompiledScan  # Numba is imported when something is compiled
 
-    reason = None
-    for everything in (False, True):
+    try:
+        return CompiledScan(trace, wanted, reverse, Before(trace, wanted, everything=False))
+    except Untraceable as why:
         try:
-            return CompiledScan(trace, wanted, reverse, Before(trace, wanted, everything))
-        except Untraceable as why:
-            reason = reason or why
-    assert reason is not None
-    raise reason
+            return CompiledScan(trace, wanted, reverse, Before(trace, wanted, everything=True))
+        except Untraceable:
+            raise why from None
 
 
 def check_repeatable(first: Trace, second: Trace) -> None:
