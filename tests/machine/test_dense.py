@@ -5,7 +5,8 @@ import pytest
 
 import tinygrad_seq as tg
 from tinygrad_seq import ops
-from tinygrad_seq.machine import dense, runtime
+from tinygrad_seq.machine import runtime
+from tinygrad_seq.machine.products import dense
 
 
 @pytest.fixture(autouse=True)

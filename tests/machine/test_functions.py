@@ -11,8 +11,8 @@ from tinygrad_seq.machine import runtime
 
 pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
 if runtime.available():
-    from tinygrad_seq.machine.functions import FUNCTIONS
     from tinygrad_seq.machine.processor import BYTES
+    from tinygrad_seq.machine.vectors.functions import FUNCTIONS
 else:
     FUNCTIONS, BYTES = {}, 16
 

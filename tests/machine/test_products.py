@@ -11,8 +11,9 @@ from tinygrad_seq.machine import runtime
 
 pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
 if runtime.available():
-    from tinygrad_seq.machine import native, products
+    from tinygrad_seq.machine import native
     from tinygrad_seq.machine.processor import BYTES, PROCESSOR, REGISTERS
+    from tinygrad_seq.machine.products import packed as products
 
 DTYPES = ["f4", "f8"]
 sizes = st.integers(1, 75)

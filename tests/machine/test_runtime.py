@@ -99,11 +99,12 @@ def test_damaged_files_are_made_anew(folder, ending, damage):
 @needs_numba
 def test_all_that_writes_code_is_a_key_of_the_cache():
     folder = pathlib.Path(loading.__file__).parent
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         imports = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ImportFrom)]
-        writers = ("llvmlite", "numba", "addresses", "vectors")
+        writers = ("llvmlite", "numba", "addresses", "vectors", "lanes")
         if any(str(n.module).startswith(writers) for n in imports):
-            module = importlib.import_module(f"tinygrad_seq.machine.{path.stem}")
+            name = ".".join(path.relative_to(folder).with_suffix("").parts)
+            module = importlib.import_module(f"tinygrad_seq.machine.{name}")
             assert path.read_bytes() == module.TEXT, path.name
 
 
@@ -112,7 +113,7 @@ def test_code_of_a_module_edited_since_its_import_is_not_taken_for_the_new(monke
     """What is in memory counts, not what the file says by now."""
     loading._version.cache_clear()
     before = loading._version()
-    vectors = importlib.import_module("tinygrad_seq.machine.vectors")
+    vectors = importlib.import_module("tinygrad_seq.machine.vectors.lanes")
     real = pathlib.Path.read_bytes
     monkeypatch.setattr(pathlib.Path, "read_bytes", lambda path: real(path) + b"# edited")
     loading._version.cache_clear()

@@ -58,8 +58,10 @@ def _version() -> str:
     from .processor import FEATURES, PROCESSOR
 
     digest = hashlib.sha256()
-    for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
-        module = importlib.import_module(f"{__package__}.{path.stem}")
+    folder = pathlib.Path(__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        name = ".".join(path.relative_to(folder).with_suffix("").parts)
+        module = importlib.import_module(f"{__package__}.{name}")
         digest.update(getattr(module, "TEXT", b""))
     numba = importlib.import_module("numba").__version__
     digest.update(f"{numba} {PROCESSOR} {FEATURES.flatten()}".encode())

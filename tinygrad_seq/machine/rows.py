@@ -13,9 +13,9 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from .addresses import I32, I64, Value, cgutils, pointer, types
-from .functions import CONTRACT
 from .processor import BYTES
-from .vectors import Vectors
+from .vectors.functions import CONTRACT
+from .vectors.lanes import Vectors
 
 TEXT = pathlib.Path(__file__).read_bytes()
 """What compiled code depends on, as it was when this was imported."""

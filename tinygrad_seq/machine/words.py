@@ -17,8 +17,8 @@ from typing import Any
 from llvmlite import ir
 
 from .addresses import I64, REALS, Value, cgutils, pointer
-from .products import micro_kernel, transpose
-from .vectors import column_loop
+from .products.tiles import micro_kernel, transpose
+from .vectors.columns import column_loop
 
 TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..engine.backend import Array, xp
 from ..engine.primitive import primitive
 from ..engine.tensor import Tensor
-from ..machine.dense import product
+from ..machine.products.dense import product
 from .shape import expand_dims, reshape, squeeze, swapaxes
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from llvmlite import ir
 
 from ..machine.addresses import I64, Value, cgutils
-from ..machine.functions import logsigmoid, sigmoid
 from ..machine.processor import BYTES, PROCESSOR, REGISTERS
 from ..machine.rows import Rows, kernel
-from ..machine.vectors import Vectors
+from ..machine.vectors.functions import logsigmoid, sigmoid
+from ..machine.vectors.lanes import Vectors
 
 TEXT = pathlib.Path(__file__).read_bytes()
 """What compiled code depends on, as it was when this was imported."""

@@ -11,10 +11,10 @@ from typing import Any
 from llvmlite import ir
 
 from ..machine.addresses import I32, I64, Value, cgutils
-from ..machine.functions import sigmoid
 from ..machine.processor import BYTES
 from ..machine.rows import Rows, kernel
-from ..machine.vectors import Vectors
+from ..machine.vectors.functions import sigmoid
+from ..machine.vectors.lanes import Vectors
 from .kernels import TILE
 
 TEXT = pathlib.Path(__file__).read_bytes()

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...machine import native, products, runtime, stored
-from ...machine.stored import FEW, LARGE
+from ...machine import native, runtime
+from ...machine.products import packed, stored
+from ...machine.products.stored import FEW, LARGE
 from .lower import Source
 from .program import Program
 from .table import PRODUCTS, is_private
@@ -35,8 +36,8 @@ class Loop:
     ) -> None:
         self.program, self.shapes, self.dtype = program, shapes, np.dtype(dtype)
         d = {4: "f4", 8: "f8"}[self.dtype.itemsize]
-        library = products.library(d)
-        self.source = Source(program, d, products.packed_size(1, 1, self.dtype.itemsize))
+        library = packed.library(d)
+        self.source = Source(program, d, packed.packed_size(1, 1, self.dtype.itemsize))
         code = native.load(self.source.text)
         self.chunk = code["chunk"]
         self.finish = code["finish"] if self.source.has_finish else 0
@@ -99,7 +100,7 @@ class Loop:
         if stored:
             name = "rows_times_shared" if threads == 1 else "rows_times_stored"
             table[3] = getattr(self.stored(), name).address
-        made, packed, positions = [], {}, []
+        made, panels, positions = [], {}, []
         for kind, what in self.source.layout:
             at = len(table)
             table.append(0)
@@ -108,12 +109,12 @@ class Loop:
             elif kind == "constant":
                 table[at] = self._bits(what)
             elif kind == "pack":
-                packed[what] = at
+                panels[what] = at
             elif not is_private(what):
                 positions.append(at)
             else:
                 if what.kind == "part":
-                    count = products.packed_size(what.shape[0], what.width, size)
+                    count = packed.packed_size(what.shape[0], what.width, size)
                 else:
                     count = {"tmp": rows, "row": 1}.get(what.kind, block * rows) * what.width
                 length = runtime.aligned(count * size)
@@ -123,13 +124,13 @@ class Loop:
         table.append(len(flipped))
         for number, transposed in enumerate(flipped):
             if stored:
-                positions.append(packed[number])
+                positions.append(panels[number])
                 continue
             index, wanted = self.program.packs[number]
             k, n = self.shapes[index][:: -1 if wanted else 1]
             at = len(table)
             positions.append(at)
-            made.append(([packed[number], at + 4], products.packed_size(k, n, size) * size))
+            made.append(([panels[number], at + 4], packed.packed_size(k, n, size) * size))
             table += [0, k, n, int(wanted) ^ transposed, 0]
         functions = (0 if stored else self.pack, self.chunk, self.finish)
         job = runtime.Job(functions, threads, table, made, positions, packs)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from . import runtime
-from .memory import memory
+from .. import runtime
+from ..memory import memory
 
 SMALL = 2**18
 """Multiplications below which a product is left to NumPy, whose BLAS takes one thread for it."""
@@ -73,14 +73,14 @@ def _job(
     threads: int,
 ) -> runtime.Job:
     """Return the work of a product: pack y, then each thread its rows."""
-    from . import products  # Numba is imported when something is compiled
+    from . import packed  # Numba is imported when something is compiled
 
     d, size = {"f": ("f4", 4), "d": ("f8", 8)}[kind]
-    library = products.library(d)
+    library = packed.library(d)
     words = [m, k, n, row, column, 0, 0, 0, 0]  # then packed y, x, out, bias
     packs = len(words)
     words += [1, 0, k, n, int(flipped), 0]
-    made = [([5, packs + 5], products.packed_size(k, n, size) * size)]
+    made = [([5, packs + 5], packed.packed_size(k, n, size) * size)]
     taken = [6, 7, *([8] if biased else []), packs + 1]
     functions = (library["pack"], library["dense"], 0)
     return runtime.Job(functions, threads, words, made, taken, packs)

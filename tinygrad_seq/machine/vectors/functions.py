@@ -11,14 +11,14 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..processor import BYTES
 from .circle import cos, doubles, sin, with_far_lanes
-from .processor import BYTES
 
 TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 if TYPE_CHECKING:
-    from .addresses import Value
-    from .vectors import Vectors
+    from ..addresses import Value
+    from .lanes import Vectors
 
 CONTRACT = ("contract",)
 

@@ -16,8 +16,8 @@ from llvmlite import ir
 TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 if TYPE_CHECKING:
-    from .addresses import Value
-    from .vectors import Vectors
+    from ..addresses import Value
+    from .lanes import Vectors
 
 cgutils: Any = numba.core.cgutils  # Numba annotates parts of itself only
 

@@ -1,0 +1,1 @@
+"""Vectors of the processor: operations, functions of them, and loops along columns."""
