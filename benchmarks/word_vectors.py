@@ -18,14 +18,13 @@ import tempfile
 import time
 from itertools import islice
 
-from gensim.models import KeyedVectors, Word2Vec
-from gensim.test.utils import datapath
-
 from tinygrad_seq.word2vec import WordVectors
 
 
 def trained(path, lines, workers):
     """gensim's vectors of a corpus."""
+    from gensim.models import Word2Vec
+
     opened = gzip.open if path.endswith(".gz") else open
     with opened(path, "rt", encoding="utf-8") as file:
         sentences = [line.split() for line in islice(file, lines)]
@@ -53,10 +52,15 @@ def main() -> None:
     parser.add_argument("--data", help="corpus to train gensim on")
     parser.add_argument("--lines", type=int, default=150_000)
     parser.add_argument("--vectors", help="binary word2vec file, instead of --data")
-    parser.add_argument("--questions", default=datapath("questions-words.txt"))
-    parser.add_argument("--pairs", default=datapath("wordsim353.tsv"))
+    parser.add_argument("--questions", help="(default: gensim's questions-words.txt)")
+    parser.add_argument("--pairs", help="(default: gensim's wordsim353.tsv)")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    from gensim.models import KeyedVectors
+    from gensim.test.utils import datapath
+
+    options.questions = options.questions or datapath("questions-words.txt")
+    options.pairs = options.pairs or datapath("wordsim353.tsv")
     if options.vectors:
         kv = KeyedVectors.load_word2vec_format(options.vectors, binary=True)
     else:
