@@ -1,7 +1,8 @@
-"""Text and sequences as arrays: words and characters, vocabularies, batches."""
+"""Texts, recordings and series as arrays: readers, vocabularies, batches, made-up data."""
 
 from . import audio, features, series, synthetic, voices
 from .batches import (
+    Batches,
     GeneratedBatches,
     PaddedBatches,
     Prefetcher,
@@ -25,6 +26,7 @@ from .corpus import (
 from .recordings import (
     AudioFolder,
     Recording,
+    Row,
     Trial,
     all_trials,
     at_speeds,
@@ -53,11 +55,13 @@ __all__ = [
     "SPECIALS",
     "UNITS",
     "AudioFolder",
+    "Batches",
     "Corpus",
     "GeneratedBatches",
     "PaddedBatches",
     "Prefetcher",
     "Recording",
+    "Row",
     "Tagged",
     "Tokenizer",
     "Trial",

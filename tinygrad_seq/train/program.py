@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ..data.batches import Batches
 from ..engine.modes import no_grad
 from ..engine.tensor import Tensor
 from ..nn.module import Module
 from ..optim import AdamW, Optimizer, ReduceLROnPlateau, WarmupCosine
 from .options import model_path
-from .trainer import Batches, Trainer
+from .trainer import Trainer
 
 
 def _warmup_cosine(optimizer: Optimizer, total: int) -> WarmupCosine:

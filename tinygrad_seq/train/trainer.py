@@ -8,10 +8,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from ..data.batches import Batches
 from ..engine.modes import no_grad
 from ..engine.random import Generator, default_generator
 from ..engine.tensor import Tensor
@@ -22,18 +23,6 @@ from .history import COLUMNS, History
 from .interrupt import PutOffInterrupt
 
 CHECKPOINT, METRICS, PICTURE = "checkpoint.safetensors", "metrics.csv", "loss.png"
-
-
-class Batches(Protocol):
-    """Batches of an epoch that know their position: data.TruncatedBPTT, data.PaddedBatches."""
-
-    def __iter__(self) -> Iterator[Any]: ...
-    def __len__(self) -> int: ...
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position."""
-
-    def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Go to a position."""
 
 
 class Trainer:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ... import _check
-from .position import Epochs, restored
+from .position import Epochs
 
 
 class GeneratedBatches(Epochs):
@@ -41,16 +41,6 @@ class GeneratedBatches(Epochs):
             return self.make(np.random.default_rng([self.seed, epoch, i]), epoch)
 
         return self._rest(batch)
-
-    def state_dict(self) -> dict[str, int]:
-        """Epoch, batches given so far in it, and the settings that these belong to."""
-        return {"epoch": self._epoch, "position": self._position, **self._settings()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken.  Raises ValueError where it belongs to other settings."""
-        position = restored("GeneratedBatches", state, self._settings(), self.number)
-        epoch = _check.integer("GeneratedBatches: state['epoch']", state.get("epoch"), 0)
-        self._go_to(epoch, position)
 
     def _settings(self) -> dict[str, int]:
         return {"number": self.number, "seed": self.seed}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ... import _check
 from .padding import Array, Ids, check_pad, numbers, pad_sequences, same_dtype
-from .position import Epochs, restored
+from .position import Epochs
 
 
 class PaddedBatches(Epochs):
@@ -76,16 +76,6 @@ class PaddedBatches(Epochs):
     def __iter__(self) -> Iterator[tuple[Array, ...]]:
         plan = self._plan()
         return self._rest(lambda i: self._batch(plan[i]))
-
-    def state_dict(self) -> dict[str, int]:
-        """Epoch, batches given so far in it, and the settings that these belong to."""
-        return {"epoch": self._epoch, "position": self._position, **self._settings()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken.  Raises ValueError where it belongs to other settings."""
-        position = restored("PaddedBatches", state, self._settings(), len(self))
-        epoch = _check.integer("PaddedBatches: state['epoch']", state.get("epoch"), 0)
-        self._go_to(epoch, position)
 
     def _settings(self) -> dict[str, int]:
         return {

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ... import _check
+
+
+class Batches(Protocol):
+    """Batches of an epoch that know their position: PaddedBatches, TruncatedBPTT, Prefetcher."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+    def __len__(self) -> int: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Go to a position."""
 
 
 class Epochs:
@@ -17,6 +29,24 @@ class Epochs:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch, batches given so far in it, and the settings that these belong to."""
+        return {"epoch": self._epoch, "position": self._position, **self._settings()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken.
+
+        Raises ValueError where it belongs to other settings, TypeError where it is no state.
+        """
+        who = type(self).__name__
+        position = _restored(who, state, self._settings(), len(self))
+        epoch = _check.integer(f"{who}: state['epoch']", state["epoch"], 0)
+        self._epoch, self._position, self._turn = epoch, position, object()
+
+    def _settings(self) -> dict[str, int]:
+        """Return what a position hangs on, by name: sizes, the seed, a checksum of the data."""
         raise NotImplementedError
 
     def _rest(self, batch: Callable[[int], Any]) -> Iterator[Any]:
@@ -41,11 +71,8 @@ class Epochs:
             raise RuntimeError(f"{who}: iterated over anew, or loaded, in the meantime")
         return True
 
-    def _go_to(self, epoch: int, position: int) -> None:
-        self._epoch, self._position, self._turn = epoch, position, object()
 
-
-def restored(who: str, state: Mapping[str, Any], same: Mapping[str, int], limit: int) -> int:
+def _restored(who: str, state: Mapping[str, Any], same: Mapping[str, int], limit: int) -> int:
     """Return the position in `state`, from 0 to `limit`, made with the settings `same`.
 
     Raises TypeError unless `state` is a mapping of integers, ValueError where it lacks an entry or
@@ -53,7 +80,7 @@ def restored(who: str, state: Mapping[str, Any], same: Mapping[str, int], limit:
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"{who}: state is a {type(state).__name__}, expected a mapping")
-    for key in (*same, "position"):
+    for key in (*same, "position", "epoch"):
         if key not in state:
             raise ValueError(f"{who}: state has no {key!r}, it has {sorted(map(str, state))}")
     for key, expected in same.items():

@@ -7,21 +7,10 @@ import contextvars
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from ... import _check
-
-
-class Batches(Protocol):
-    """Batches of an epoch that know their position: PaddedBatches, TruncatedBPTT."""
-
-    def __iter__(self) -> Iterator[Any]: ...
-    def __len__(self) -> int: ...
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position."""
-
-    def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Go to a position."""
+from .position import Batches
 
 
 class Prefetcher:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from ... import _check
 from .padding import Array, Ids
-from .position import Epochs, restored
+from .position import Epochs
 
 
 class TruncatedBPTT(Epochs):
@@ -21,8 +20,8 @@ class TruncatedBPTT(Epochs):
     Column b of each batch continues column b of the batch before, so a state can be carried on.
     Of the S = (N-1) // batch_size steps of a stream, each is a target once an epoch; the last
     window may be shorter than `length`.
-    Iterating starts at the position within the epoch, which `state_dict` holds, and ends at 0. An
-    iterator raises RuntimeError once another is made or a state is loaded.
+    Iterating starts at the position within the epoch, which `state_dict` holds; at the end the
+    next epoch begins. An iterator raises RuntimeError once another is made or a state is loaded.
     Raises TypeError for other dtypes, ValueError for sizes below 1 or a text too short.
     """
 
@@ -55,15 +54,7 @@ class TruncatedBPTT(Epochs):
 
         return self._rest(batch)
 
-    def state_dict(self) -> dict[str, int]:
-        """Batches given so far in this epoch, and the sizes that this number belongs to."""
-        return {"position": self._position, **self._sizes()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken.  Raises ValueError where it belongs to other sizes."""
-        self._go_to(0, restored("TruncatedBPTT", state, self._sizes(), len(self)))
-
-    def _sizes(self) -> dict[str, int]:
+    def _settings(self) -> dict[str, int]:
         return {
             "batch_size": self.batch_size,
             "length": self.length,
