@@ -13,7 +13,7 @@ from ... import _check
 Task: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
 
-def adding_problem(random: np.random.Generator, length: int, number: int) -> Task:
+def adding_problem(generator: np.random.Generator, length: int, number: int) -> Task:
     """Return x (T, B, 2), numbers from 0 to 1 and marks, and y (B,), the sum of the two marked.
 
     length: T;  number: B of sequences
@@ -23,16 +23,16 @@ def adding_problem(random: np.random.Generator, length: int, number: int) -> Tas
     """
     length, number = _check_sizes("adding_problem", length, 2, number)
     x = np.zeros((length, number, 2), dtype=np.float32)
-    x[..., 0] = random.random((length, number))
+    x[..., 0] = generator.random((length, number))
     first, second = (
-        random.integers(0, length // 2, number),
-        random.integers(length // 2, length, number),
+        generator.integers(0, length // 2, number),
+        generator.integers(length // 2, length, number),
     )
     x[first, range(number), 1] = x[second, range(number), 1] = 1
     return x, (x[..., 0] * x[..., 1]).sum(axis=0)
 
 
-def copy_memory(random: np.random.Generator, length: int, number: int) -> Task:
+def copy_memory(generator: np.random.Generator, length: int, number: int) -> Task:
     """Return x (T + 20, B, 10) one-hot and y (T + 20, B): ten symbols, to be said T steps later.
 
     length: T;  number: B of sequences
@@ -42,7 +42,7 @@ def copy_memory(random: np.random.Generator, length: int, number: int) -> Task:
     Source: Arjovsky, Shah & Bengio 2016, section 4.1.
     """
     length, number = _check_sizes("copy_memory", length, 1, number)
-    symbols = random.integers(0, 8, (10, number))
+    symbols = generator.integers(0, 8, (10, number))
     ids, y = np.full((length + 20, number), 8), np.full((length + 20, number), 8)
     ids[:10], ids[length + 9], y[-10:] = symbols, 9, symbols
     return np.eye(10, dtype=np.float32)[ids], y
@@ -53,7 +53,7 @@ def copy_by_guessing(length: int) -> float:
     return 10 * math.log(8) / (_check.integer("copy_by_guessing: length", length, 1) + 20)
 
 
-def temporal_order(random: np.random.Generator, length: int, number: int) -> Task:
+def temporal_order(generator: np.random.Generator, length: int, number: int) -> Task:
     """Return x (T, B, 6) one-hot and y (B,) from 0 to 3: which two symbols came, in which order.
 
     length: T;  number: B of sequences
@@ -63,11 +63,11 @@ def temporal_order(random: np.random.Generator, length: int, number: int) -> Tas
     Source: Hochreiter & Schmidhuber 1997, section 5.6; places as in Martens & Sutskever 2011.
     """
     length, number = _check_sizes("temporal_order", length, 10, number)
-    ids = random.integers(2, 6, (length, number))
+    ids = generator.integers(2, 6, (length, number))
     early, late = (
-        random.integers(a * length // 10, (a + 1) * length // 10, number) for a in (1, 5)
+        generator.integers(a * length // 10, (a + 1) * length // 10, number) for a in (1, 5)
     )
-    ids[early, range(number)], ids[late, range(number)] = random.integers(0, 2, (2, number))
+    ids[early, range(number)], ids[late, range(number)] = generator.integers(0, 2, (2, number))
     return np.eye(6, dtype=np.float32)[ids], 2 * ids[early, range(number)] + ids[
         late, range(number)
     ]

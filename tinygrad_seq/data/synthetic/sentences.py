@@ -23,7 +23,7 @@ COMPANY = (
 THINGS = "film book meal room hotel song play game city story waiter teacher"
 
 
-def tagged_sentences(random: np.random.Generator, number: int) -> list[Tagged]:
+def tagged_sentences(generator: np.random.Generator, number: int) -> list[Tagged]:
     """Return sentences whose words are nouns after "the", and verbs after "they" and "can".
 
     The commonest tag of each word is right for some 84 % of them.
@@ -33,15 +33,17 @@ def tagged_sentences(random: np.random.Generator, number: int) -> list[Tagged]:
     nouns = [*verbs, "cat", "dog", "tree", "river"]
     sentences = []
     for _ in range(_check.integer("tagged_sentences: number", number, 1)):
-        first, second, verb = *random.choice(nouns, 2), random.choice(verbs)
-        pairs = [("they", "PRON")] if random.random() < 0.5 else [("the", "DET"), (first, "NOUN")]
-        pairs += [("can", "AUX")] * int(random.integers(2)) + [(verb, "VERB")]
+        first, second, verb = *generator.choice(nouns, 2), generator.choice(verbs)
+        pairs = (
+            [("they", "PRON")] if generator.random() < 0.5 else [("the", "DET"), (first, "NOUN")]
+        )
+        pairs += [("can", "AUX")] * int(generator.integers(2)) + [(verb, "VERB")]
         pairs += [("the", "DET"), (second, "NOUN"), (".", "PUNCT")]
         sentences.append(Tagged([str(word) for word, _ in pairs], [tag for _, tag in pairs], 1))
     return sentences
 
 
-def number_pairs(random: np.random.Generator) -> list[tuple[str, str]]:
+def number_pairs(generator: np.random.Generator) -> list[tuple[str, str]]:
     """Return 648 numbers in English and German, which says the ones before the tens, shuffled."""
     ones = {"one": "ein", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf"}
     ones |= {"six": "sechs", "seven": "sieben", "eight": "acht", "nine": "neun"}
@@ -50,19 +52,19 @@ def number_pairs(random: np.random.Generator) -> list[tuple[str, str]]:
     triples = list(itertools.product(ones, tens, ones))
     return [
         (f"{a} hundred and {b} {c}", f"{ones[a]} hundert {ones[c]} und {tens[b]}")
-        for a, b, c in (triples[i] for i in random.permutation(len(triples)))
+        for a, b, c in (triples[i] for i in generator.permutation(len(triples)))
     ]
 
 
-def names(random: np.random.Generator, number: int) -> list[str]:
+def names(generator: np.random.Generator, number: int) -> list[str]:
     """Return names of two or three syllables, each a consonant, one of seven, and a vowel of four.
 
     Raises ValueError for a number below 1.
     """
-    lengths = random.choice((2, 3), _check.integer("names: number", number, 1))
+    lengths = generator.choice((2, 3), _check.integer("names: number", number, 1))
     made = []
     for n in lengths:
-        consonants, vowels = random.choice(list("klmnrst"), n), random.choice(list("aeio"), n)
+        consonants, vowels = generator.choice(list("klmnrst"), n), generator.choice(list("aeio"), n)
         made.append("".join(c + v for c, v in zip(consonants, vowels, strict=True)))
     return made
 
