@@ -158,6 +158,8 @@ def test_masks():
         lengths.add((int(rows), int(columns)))
     assert lengths == {(i, j) for i in range(6) for j in range(4)}
     np.testing.assert_array_equal(features.mask_features(x, 0, 0, rng), x)
+    with pytest.raises(ValueError, match="mask_features: bands is -1"):
+        features.mask_features(x, 0, -1, rng)
 
 
 def test_masks_of_a_batch_leave_its_padding():
@@ -168,6 +170,7 @@ def test_masks_of_a_batch_leave_its_padding():
     for b, n in enumerate((4, 7)):
         np.testing.assert_array_equal(masked[:n, b], features.mask_features(x[:n, b], 3, 2, rng))
     assert not np.array_equal(masked, x)
+    np.testing.assert_array_equal(features.mask_padded(x, [0, 0], 3, 2, rng), x)  # no frames
 
 
 def test_crops():

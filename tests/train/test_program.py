@@ -72,6 +72,9 @@ def test_sampling_is_an_option(monkeypatch):
     monkeypatch.setattr("sys.argv", ["program.py", "--temperature", "-1"])
     with pytest.raises(ValueError, match=r"temperature is -1\.0"):
         train.sampling_of(train.parse_options(parser))
+    monkeypatch.setattr("sys.argv", ["program.py", "--top-k", "0"])
+    with pytest.raises(SystemExit):
+        train.parse_options(parser)
 
 
 def test_where_a_model_cannot_be_saved_is_known_before_training(monkeypatch, tmp_path):
@@ -231,6 +234,9 @@ def test_confusion_picture(tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 5000
     with pytest.raises(ValueError, match="confusion_picture: predictions are"):
         train.confusion_picture(tmp_path / "b.png", [0, 1], [0], ["yes", "no"])
+    for said, meant, which in (([-1], [0], "predictions are -1"), ([0], [2], "targets are 2")):
+        with pytest.raises(IndexError, match=f"{which} to .*, expected 0 to 1"):
+            train.confusion_picture(tmp_path / "b.png", said, meant, ["yes", "no"])
     assert not (tmp_path / "b.png").exists()
 
 

@@ -206,15 +206,17 @@ def mask_features(
     """Return features (T, D) with one run of frames and one of columns set to the mean.
 
     times, bands: largest length of either run, each drawn evenly from 0 on
+    Raises ValueError or TypeError for lengths that are no integers from 0 on.
     Source: Park et al. 2019, SpecAugment.
     """
     masked = np.array(features)
-    for axis, longest in enumerate((times, bands)):
-        size = masked.shape[axis]
-        length = int(generator.integers(0, min(_check.integer("mask", longest, 0), size) + 1))
+    for axis, (name, longest) in enumerate({"times": times, "bands": bands}.items()):
+        size, longest = masked.shape[axis], _check.integer(f"mask_features: {name}", longest, 0)
+        length = int(generator.integers(0, min(longest, size) + 1))
         start = int(generator.integers(0, size - length + 1))
         run = slice(start, start + length)
-        masked[(run,) if axis == 0 else (slice(None), run)] = features.mean()
+        if features.size:
+            masked[(run,) if axis == 0 else (slice(None), run)] = features.mean()
     return masked
 
 

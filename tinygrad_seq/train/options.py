@@ -175,7 +175,7 @@ def add_sampling(parser: argparse.ArgumentParser, temperature: float = 0.8) -> N
     """
     add = parser.add_argument
     add("--temperature", type=float, default=temperature, help="0: greedy (default: %(default)s)")
-    add("--top-k", type=count, help="sample among the k likeliest tokens")
+    add("--top-k", type=positive, help="sample among the k likeliest tokens")
     add("--top-p", type=probability, help="sample among the likeliest, up to this in all")
 
 

@@ -43,9 +43,14 @@ def confusion_picture(
     """Nothing; draws how often each class was said for each that was meant, as a PNG.
 
     predictions, targets (N,), numbers of the classes   names: of the classes, by number
-    Raises ValueError for shapes that differ, ImportError where matplotlib is missing.
+    Raises ValueError for shapes that differ, IndexError for numbers that no class has, ImportError
+    where matplotlib is missing.
     """
     said, meant = pair("confusion_picture", predictions, targets)
+    for what, ids in (("predictions", said), ("targets", meant)):
+        if ids.min() < 0 or ids.max() >= len(names):
+            span = f"{ids.min()} to {ids.max()}, expected 0 to {len(names) - 1}"
+            raise IndexError(f"confusion_picture: {what} are {span}")
     table = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(table, (meant, said), 1)
     with picture(path, (5, 5)) as axes:
