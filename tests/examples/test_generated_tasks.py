@@ -6,7 +6,7 @@ import wave
 
 import numpy as np
 import pytest
-from task_runs import call, complaint, figures, program, run
+from task_runs import EXAMPLES, call, complaint, figures, program, run
 
 import tinygrad_seq as tg
 from tinygrad_seq.data import series, synthetic
@@ -161,19 +161,7 @@ def test_video_caption_patterns(tmp_path):
     assert figures(again.splitlines()[-1], "c.npz: ") == [frames, captions]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "names",
-        "music",
-        "sentiment",
-        "forecast",
-        "long_memory",
-        "mlp_baseline",
-        "spoken_digits",
-        "speech_recognition",
-    ],
-)
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
 def test_help_explains_itself(name, tmp_path):
     code, out, err = call(name, tmp_path, "--help")
     assert (code, err) == (0, "")

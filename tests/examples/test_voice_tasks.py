@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from task_runs import call, complaint, figures, program, run
+from task_runs import complaint, figures, program, run
 
 from tinygrad_seq import data
 from tinygrad_seq.data import audio, voices
@@ -20,14 +20,6 @@ def write_folder(folder, recordings):
         audio.write_wav(folder / "wav" / f"{i}.wav", signal, 8000)
         lines.append(",".join([f"{i}.wav", *(values[name] for name in columns)]))
     (folder / "labels.csv").write_text("\n".join(lines))
-
-
-@pytest.mark.parametrize("name", ["speaker", "emotion"])
-def test_help_explains_itself(name, tmp_path):
-    code, out, err = call(name, tmp_path, "--help")
-    assert (code, err) == (0, "")
-    for option in ("--data", "--backend", "--save", "--resume", "--epochs", "--seed", "--evaluate"):
-        assert option in out
 
 
 def test_emotion(tmp_path):
