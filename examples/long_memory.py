@@ -55,7 +55,7 @@ class Rememberer(nn.Module):
             return ops.mse_loss(said[-1, :, 0], tg.tensor(y))
         if self.task == "order":
             return ops.cross_entropy(said[-1], tg.tensor(y))
-        return ops.cross_entropy(said.reshape(-1, said.shape[-1]), tg.tensor(y.reshape(-1)))
+        return nn.sequence_cross_entropy(said, y)
 
 
 def score(title, model, x, y):
@@ -64,7 +64,7 @@ def score(title, model, x, y):
     with tg.no_grad():
         if model.task == "order":
             said = model(tg.tensor(x))[-1].to("numpy").numpy()
-            figure = float(np.mean(said.argmax(axis=1) != y))
+            figure = 1 - train.metrics.accuracy(said.argmax(axis=1), y)
         else:
             figure = model.loss(x, y).item()
     print(f"{title}: {model.measured} {figure:.4f}", flush=True)
@@ -83,10 +83,9 @@ def make(cell, options, held_out):
     batches = data.GeneratedBatches(
         lambda random, _: task(random, options.length, options.batch), 100, options.seed
     )
-    folder, options.folder = options.folder, f"{options.folder}/{cell}"
     train.fit(model, lambda batch, _: (model.loss(*batch), None), batches,
-              lambda: score(f"{cell}: validation", model, *held_out), options)  # fmt: skip
-    options.folder = folder
+              lambda: score(f"{cell}: validation", model, *held_out),
+              train.in_folder(options, cell))  # fmt: skip
     score(f"{cell}: validation, best", model, *held_out)
     if cell == options.cell:
         train.save_model(train.model_path(options), model, settings)

@@ -15,7 +15,7 @@ import numpy as np
 
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, train
-from tinygrad_seq.decode import Sampler, generate
+from tinygrad_seq.decode import generate
 
 END = 0
 
@@ -110,13 +110,14 @@ def make(options):
 def main():
     sizes = {"hidden": 256, "layers": 2, "dropout": 0.3, "batch": 64}
     parser = train.program_parser(__doc__, "runs/names", epochs=(14, 3), **sizes)
-    add = parser.add_argument
-    add("--samples", type=train.count, default=10, help="names to make up (default: 10)")
-    add("--temperature", type=float, default=0.8, help="(default: 0.8)")
+    parser.add_argument("--samples", type=train.count, default=10,
+                        help="names to make up (default: 10)")  # fmt: skip
+    train.add_sampling(parser)
     options = train.parse_options(parser)
+    choose = train.sampling_of(options)
     model = train.load_model(options.load, NameModel) if options.load else make(options)
     start = np.zeros((1, options.samples), dtype=np.int64)
-    made = generate(model.step, None, start, choose=Sampler(options.temperature), eos=END)
+    made = generate(model.step, None, start, choose=choose, eos=END)
     print(*(model.spell(ids) for ids in made), sep="\n")
     if options.evaluate:
         names = data.read_text(options.evaluate).split()

@@ -131,12 +131,12 @@ def main():
     sizes = {"hidden": 96, "layers": 2, "dropout": 0.3, "batch": 32}
     parser = train.program_parser(__doc__, "runs/speech_recognition", epochs=6, **sizes)
     add = parser.add_argument
-    add("--longest", type=train.positive, help="words of a string (default: 7; made up, 3)")
-    add("--batches", type=train.positive, help="of an epoch (default: 100; made up, 40)")
+    add("--longest", type=train.positive, default=train.ByData(7, 3),
+        help="words of a string (default: %(default)s)")  # fmt: skip
+    add("--batches", type=train.positive, default=train.ByData(100, 40),
+        help="of an epoch (default: %(default)s)")  # fmt: skip
     add("--hear", help="recording to listen to")
     options = train.parse_options(parser)
-    options.longest = options.longest or (7 if options.data else 3)
-    options.batches = options.batches or (100 if options.data else 40)
     model = train.load_model(options.load, Recogniser) if options.load else make(options)
     if options.hear:
         draw(Path(options.folder) / "heard.png", model, data.read_signal(options.hear, RATE))

@@ -95,7 +95,7 @@ def score(title, model, sentences):
     sentences = sorted(sentences, key=lambda sentence: len(sentence.words))
     right = [sentence.tags for sentence in sentences]
     said = model.tag([sentence.words for sentence in sentences])
-    figure = np.mean(np.concatenate(said) == np.concatenate(right))
+    figure = train.metrics.accuracy(np.concatenate(said), np.concatenate(right))
     text = f"{title}: {figure:.2%} of {sum(map(len, right)):,} words right"
     if any(tag.startswith("B-") for tag in model.tags):
         figure = train.metrics.entity_f1(said, right).f1

@@ -74,10 +74,9 @@ def clips(random, number):
 def total_loss(model, frames, digits, captions):
     """Cross-entropy of the frames' digits and of the captions' words."""
     logits, state = model(tg.tensor(frames.swapaxes(0, 1).copy()))
-    seen = ops.cross_entropy(logits.reshape(-1, 10), tg.tensor(digits.T.reshape(-1)))
+    seen = nn.sequence_cross_entropy(logits, digits.T)
     logits, _, _ = model.speak(tg.tensor(captions.T[:-1]), state)
-    wanted = tg.tensor(captions.T[1:].reshape(-1))
-    return seen + ops.cross_entropy(logits.reshape(-1, len(WORDS)), wanted)
+    return seen + nn.sequence_cross_entropy(logits, captions.T[1:])
 
 
 def caption(model, frames):
@@ -93,7 +92,7 @@ def score(title, model, frames, digits, captions):
     """Shares of frames and captions that are right."""
     model.eval()
     said, found = caption(model, frames)
-    right_frames = float(np.mean(found == digits))
+    right_frames = train.metrics.accuracy(found, digits)
     pairs = zip(said, captions.tolist(), strict=True)
     right_captions = float(np.mean([words == wanted[1:-1] for words, wanted in pairs]))
     print(f"{title}: frames {right_frames:.3f}, captions {right_captions:.3f}", flush=True)
