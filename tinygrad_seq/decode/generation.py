@@ -26,7 +26,7 @@ def read(step: Step, state: Any, tokens: np.ndarray) -> tuple[Any, np.ndarray]:
     with no_grad():
         for row in tokens:
             state, logits = step(state, row)
-    return state, on_host(logits)
+    return state, _checked(logits)
 
 
 def generate(
@@ -74,7 +74,7 @@ def check_prompt(prompt: np.ndarray, max_length: int) -> np.ndarray:
     return prompt
 
 
-def on_host(logits: Tensor) -> np.ndarray:
+def _checked(logits: Tensor) -> np.ndarray:
     """Return the logits as a NumPy array. Raises FloatingPointError if one is NaN."""
     host: np.ndarray = backend_of(logits.array).to_numpy(logits.array)
     if np.isnan(host).any():

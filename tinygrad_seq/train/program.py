@@ -49,6 +49,7 @@ def fit(
 
     loss, batches, validate, schedule, batch_schedule: as Trainer takes them; where validate is
     None, the model is as the last epoch leaves it
+    options: those of `program_parser`
     optimizer: None for AdamW with this weight_decay, its rate warmed up over at most 200 batches
     and then lowered along a cosine
     Raises ValueError for a folder whose checkpoint is of another training, and for a weight_decay
@@ -83,7 +84,7 @@ def mean_loss(
 ) -> float:
     """Return a loss's mean over all that batches hold, in evaluation mode, without gradients.
 
-    total: the sum of a batch's losses, and of how many
+    total: (sum of losses, number of them) = total(batch)
     Raises ValueError where there is nothing to judge.
     """
     return stream_loss(model, lambda batch, _: (*total(batch), None), batches)
@@ -94,8 +95,8 @@ def stream_loss(
 ) -> float:
     """Return what `mean_loss` does, over batches that each continue the one before.
 
-    total: the sum of a batch's losses, of how many, and the state after it; it gets the batch and
-    the state after the one before, None at first
+    total: (sum of losses, number of them, state after the batch) = total(batch, state), where state
+    is None for the first batch
     Raises ValueError where there is nothing to judge.
     """
     training, loss, number, state = model.training, 0.0, 0, None
@@ -108,7 +109,7 @@ def stream_loss(
     finally:
         model.train(training)
     if not number:
-        raise ValueError("there is nothing to judge")
+        raise ValueError("the batches hold nothing to judge, expected at least one loss")
     return loss / number
 
 

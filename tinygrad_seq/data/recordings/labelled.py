@@ -128,6 +128,7 @@ def at_speeds(recordings: Sequence[Recording], speeds: Sequence[float]) -> list[
     """Return every recording at every speed, as `features.change_speed` plays it.
 
     The versions of one recording stand side by side, in the order of the speeds.
+    Raises ValueError for a speed below 0.01.
     """
     return [
         Recording(where, change_speed(signal, speed), values)
