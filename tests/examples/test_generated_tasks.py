@@ -156,7 +156,6 @@ def test_video_caption_patterns(tmp_path):
     out = run("video_caption_patterns", tmp_path, *small, "--save", "m", "--write", "c.npz")
     frames, captions = figures(out, "validation, best: ")
     assert frames > 0.2  # by guessing 0.1
-    assert 0 <= captions <= 1
     again = run("video_caption_patterns", tmp_path, "--load", "m", "--evaluate", "c.npz")
     assert figures(again.splitlines()[-1], "c.npz: ") == [frames, captions]
 
