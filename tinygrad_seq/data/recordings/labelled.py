@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..audio import Signal, read_audio, resample
 from ..features import change_speed
 from ..vocabulary import Vocabulary
-from .tables import named, read_table
+from .tables import named, read_table, table_of
 
 
 class Recording(NamedTuple):
@@ -119,7 +119,7 @@ def of_split(recordings: Sequence[Recording], split: str) -> list[Recording]:
     found = [r for r in recordings if r.values.get("split") == split]
     if not found:
         have = sorted({r.values.get("split", "none") for r in recordings})
-        table = recordings[0].where.partition(", line ")[0] if recordings else "no recordings"
+        table = table_of(recordings[0].where) if recordings else "no recordings"
         raise ValueError(f"{table}: no recordings of the split {split}, only of {', '.join(have)}")
     return found
 

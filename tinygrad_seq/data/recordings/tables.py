@@ -62,6 +62,11 @@ def only_table(path: str | os.PathLike[str], pattern: str) -> Path:
     return tables[0]
 
 
+def table_of(where: str) -> str:
+    """Return the table that a `Row.where` names, without its line."""
+    return where.rpartition(", line ")[0] or where
+
+
 @contextmanager
 def named(where: str) -> Iterator[None]:
     """Names the line of a table in errors of what it asks for."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..audio import Signal
 from .labelled import AudioFolder, Recording
-from .tables import named, only_table, read_table
+from .tables import named, only_table, read_table, table_of
 
 
 class Trial(NamedTuple):
@@ -82,7 +82,7 @@ def trials_about(
     for name in names:
         own = [t for t in trials if name in (speakers[t.first], speakers[t.second])]
         if len({trial.same for trial in own}) < 2:
-            table = trials[0].where.partition(", line ")[0] if trials else "no trials"
+            table = table_of(trials[0].where) if trials else "no trials"
             counts = f"{sum(trial.same for trial in own)} are of one speaker"
             raise ValueError(
                 f"{table}: {len(own)} trials with a recording of {name}, {counts}, "
