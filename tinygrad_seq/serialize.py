@@ -124,7 +124,8 @@ def replacing(path: PathLike) -> Iterator[Path]:
 
     The new file is flushed to disk before the exchange, keeps the old one's permissions, and is
     removed whenever the block, the flush or the exchange fails. A link keeps pointing at its file.
-    Raises FileNotFoundError if the folder is missing, ValueError if `path` is no regular file.
+    Raises FileNotFoundError if the folder is missing, ValueError if `path` is no regular file, and
+    OSError naming `path` where nothing can be written: a full disk, a folder that may not be used.
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
@@ -141,6 +142,10 @@ def replacing(path: PathLike) -> Iterator[Path]:
         # safetensors makes files that only their owner can read
         temporary.chmod(stat.S_IMODE(mode))
         os.replace(temporary, target)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(temporary), temporary):
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
     # Some file systems cannot flush a folder; the new file stands, so this is not a failed save.

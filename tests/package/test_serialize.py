@@ -1,6 +1,8 @@
 """Arrays in files: what is written comes back bit for bit, and a failed write changes nothing."""
 
+import errno
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -241,3 +243,16 @@ def test_bad_targets(tmp_path):
     with pytest.raises(ValueError, match="not a regular file"):
         save(os.devnull, {})
     assert os.listdir(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EIO])
+def test_what_cannot_be_written_is_named(number, tmp_path):
+    """Not the file beside it that nobody asked for, and not nothing, as when a disk is full."""
+    path = tmp_path / "file"
+    for named in (lambda place: (), lambda place: (str(place),)):
+        match = re.escape(f"[Errno {number}] {os.strerror(number)}: '{path}'")
+        with pytest.raises(OSError, match=match), serialize.replacing(path) as place:
+            raise OSError(number, os.strerror(number), *named(place))
+        assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="elsewhere"), serialize.replacing(path):
+        raise OSError(number, os.strerror(number), "elsewhere")
