@@ -6,8 +6,8 @@
     python examples/word_embeddings.py --load MODEL --words king,apple   neighbours, correlations
     python examples/word_embeddings.py --load MODEL --evaluate FILE      score another text
 
-The lecture's one-hot example and word-correlation matrix; then its neural language model, whose
-embedding E is learnt together with f: P(w_t | w_1 ... w_t-1) = f(e_1, ..., e_t-1), e_t = E x_t.
+The lecture's one-hot example and word-correlation matrix (one_hot.py); then its neural language
+model, whose embedding E is learnt with f: P(w_t | w_1 ... w_t-1) = f(e_1, ..., e_t-1), e_t = E x_t.
 --model skipgram and cbow learn E by word2vec's models instead, --output chooses the objective.
 """
 
@@ -16,19 +16,13 @@ from __future__ import annotations
 import random
 
 import numpy as np
+from one_hot import FEATURES, show_features, show_one_hot
 
 import tinygrad_seq as tg
-from tinygrad_seq import data, nn, ops, optim, train
+from tinygrad_seq import data, nn, optim, train
 from tinygrad_seq.data import synthetic
 from tinygrad_seq.word2vec import WordVectors, correlation_table
 
-SENTENCES = ("The dog chases the cat.", "A bird flies over the dog.",
-             "The mouse hides from the cat.", "The cat watches the fish swim.")  # fmt: skip
-FEATURES = {  # the lecture's table: gender, royalty, age, food
-    "man": (-1.00, 0.01, 0.02, -0.01), "woman": (1.00, 0.02, 0.03, 0.02),
-    "king": (-0.95, 1.00, 0.71, -0.02), "queen": (0.97, 0.9, 0.68, 0.03),
-    "apple": (0.01, -0.01, 0.05, 0.81), "orange": (0.02, 0.08, 0.05, 0.75),
-}  # fmt: skip
 WORDS = ",".join(FEATURES)
 OUTPUTS = {
     "softmax": lambda width, counts: nn.FullSoftmax(width, len(counts), bias=True),
@@ -135,27 +129,6 @@ def make(options):
     return model
 
 
-def show_lecture():
-    """Prints one-hot vectors, and what vectors of features have that these lack."""
-    tokens = data.words(" ".join(SENTENCES).replace(".", ""), lower=True)
-    vocabulary = data.Vocabulary(sorted(set(tokens)), specials=())
-    print(f"one-hot vectors of the {len(vocabulary)} words of: {' '.join(SENTENCES)}")
-    x = ops.one_hot(np.arange(len(vocabulary)), len(vocabulary))
-    for word, row in zip(vocabulary, x.astype(int).tolist(), strict=True):
-        print(f"{word:>8} {row}")
-    print("any two are orthogonal; e = E x picks a column of E, an embedding\n")
-    print("vectors of four features, and the correlations of words with such vectors:")
-    print(f"{'':>12}", *(f"{word:>7}" for word in FEATURES))
-    table = np.array(list(FEATURES.values()), np.float32)
-    for name, row in zip(("gender", "royalty", "age", "food"), table.T, strict=True):
-        print(f"{name:>12}", *(f"{value:7.2f}" for value in row))
-    features = WordVectors(list(FEATURES), table)
-    print(correlation_table(features, features.words, nearest=3))
-    for one, other in (("man", "woman"), ("king", "queen")):
-        print(f"{one} - {other} = {np.round(features[one] - features[other], 2)}")
-    print()
-
-
 def parse():
     parser = train.program_parser(__doc__, "runs/word_embeddings", epochs=6, hidden=32, min_count=1)
     add = parser.add_argument
@@ -174,7 +147,8 @@ def main():
     options = parse()
     text = options.evaluate and data.read_text(options.evaluate)
     if not options.load:
-        show_lecture()
+        show_one_hot()
+        show_features()
     model = train.load_model(options.load, WordModel) if options.load else make(options)
     words = [word for word in options.words.split(",") if word in model.tokenizer.vocabulary]
     if words:

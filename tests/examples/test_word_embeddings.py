@@ -33,6 +33,14 @@ def text(tmp_path_factory):
     return path
 
 
+def test_one_hot(tmp_path):
+    """By itself it prints what word_embeddings.py begins with, and leaves no file."""
+    out = run(tmp_path, path=PROGRAM.with_name("one_hot.py"))
+    assert "     cat [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]" in out
+    assert "king - queen = [-1.92  0.1   0.03 -0.05]" in out
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_arguments(tmp_path):
     """The lecture's examples; the language model learns, and like words become neighbours."""
     out = start(tmp_path)
