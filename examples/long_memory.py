@@ -28,6 +28,7 @@ from tinygrad_seq import data, nn, ops, train
 from tinygrad_seq.data import synthetic
 
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+COLOURS = {"rnn": "C0", "gru": "C1", "lstm": "C2"}  # the same in both panels of the picture
 TASKS = {  # how it is made, how many numbers go in and out at a step, what is measured
     "adding": (synthetic.adding_problem, 2, 1, "mean square error"),
     "copy": (synthetic.copy_memory, 10, 9, "nats a step"),
@@ -106,7 +107,7 @@ def draw(path, x, **panels):
     with train.picture(path, (9, 4), columns=len(panels)) as columns:
         for axes, (title, models) in zip(columns, panels.items(), strict=True):
             for name, model in models.items():
-                axes.semilogy(gradient_norms(model, x), label=name)
+                axes.semilogy(gradient_norms(model, x), label=name, color=COLOURS[name])
             axes.set(title=title, xlabel="t", ylabel="|dL/dx_t|")
             axes.legend(loc="lower right")
 

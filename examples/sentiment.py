@@ -112,15 +112,18 @@ def make(options):
               weight_decay=0.01)  # fmt: skip
     score("validation, best", model, dev)
     train.save_model(train.model_path(options), model, settings)
+    for text, _ in dev[:3]:
+        judge(model, text)
     return model
 
 
 def judge(model, text):
-    """Prints the probability of every group."""
+    """Prints a comment, and the probability of every group."""
     ids = model.encode(text)
     with tg.no_grad():
         p = ops.sigmoid(model(ids[:, None], np.array([len(ids)])))[0].to("numpy").numpy()
-    print(", ".join(f"{name} {x:.2f}" for name, x in zip(model.names, p, strict=True)))
+    groups = ", ".join(f"{name} {x:.2f}" for name, x in zip(model.names, p, strict=True))
+    print(f"{text} -> {groups}")
 
 
 def main():

@@ -129,13 +129,13 @@ def make(options):
 
 
 def main():
-    parser = train.program_parser(
-        __doc__, "runs/speaker", epochs=(10, 2), hidden=64, embedding=64, batch=4
-    )
+    parser = train.program_parser(__doc__, "runs/speaker", epochs=(10, 2), hidden=64)
     parser.set_defaults(lr=3e-3)
     add = parser.add_argument
+    add("--embedding", type=train.positive, default=64, help="width of a vector (default: 64)")
+    add("--batch", type=train.positive, default=4, help="recordings of a speaker (default: 4)")
     add("--batches", type=train.positive, default=20, help="an epoch (default: 20)")
-    add("--parts", choices=("train", "all"), default="train", help="that train (default: train)")
+    add("--parts", choices=("train", "all"), default="train", help="what trains (default: train)")
     options = train.parse_options(parser)
     model = train.load_model(options.load, SpeakerModel) if options.load else make(options)
     if options.evaluate:

@@ -114,6 +114,7 @@ def draw(path, model, text):
         weights = model.model.decoder(ids, state)[2].to("numpy").numpy()[:, 0]
     with train.picture(path, (5, 5)) as axes:
         axes.imshow(weights, cmap="gray_r", vmin=0, vmax=1)
+        axes.set(xlabel="read", ylabel="written")
         axes.set_xticks(range(len(source)), source, rotation=60)
         axes.set_yticks(range(len(ids)), [*written, "<eos>"])
 

@@ -6,6 +6,7 @@ import wave
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from task_runs import EXAMPLES, call, complaint, figures, program, run
 
 import tinygrad_seq as tg
@@ -60,7 +61,9 @@ def test_sentiment(tmp_path):
     out = run("sentiment", tmp_path, *small, "--save", "m", "--say", "the case is not ugly")
     (macro,) = figures(out, "validation, best: macro F")[-1:]
     assert macro > 0.95  # always both: 0.75
-    assert figures(out, "negative")[1] > 0.5 > figures(out, "negative")[0]
+    negative, positive = figures(out, "the case is not ugly -> ")
+    assert positive > 0.5 > negative
+    assert out.count(" -> negative ") == 4  # three of those to validate on, and what was said
     (tmp_path / "bad.tsv").write_text("fine\t0\nno tab\n")
     said = complaint("sentiment", tmp_path, "--load", "m", "--evaluate", "bad.tsv")
     assert said.startswith("bad.tsv, line 2: ")
@@ -137,6 +140,17 @@ def test_gradient_vanishes_in_the_rnn_first():
     assert lost["rnn"][0] < 0.2 * lost["lstm"][0]
 
 
+def test_gradients_of_a_cell_have_one_colour(tmp_path, monkeypatch):
+    drawn, module = [], program("long_memory")
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.extend(figure.axes))
+    fresh = {cell: module.Rememberer("adding", cell, 4) for cell in ("rnn", "gru", "lstm")}
+    x, _ = synthetic.adding_problem(np.random.default_rng(0), 5, 2)
+    module.draw(tmp_path / "p.png", x, untrained=fresh, trained={"gru": fresh["gru"]})
+    whole, part = ({line.get_label(): line.get_color() for line in axes.lines} for axes in drawn)
+    assert len(set(whole.values())) == 3
+    assert part == {"gru": whole["gru"]}
+
+
 def test_mlp_baseline(tmp_path):
     small = ("--hidden", 32, "--mlp-hidden", 32, "--length", 8, "--epochs", 2, "--lr", 0.02)
     out = run("mlp_baseline", tmp_path, *small, "--save", "m")
@@ -171,7 +185,8 @@ def test_help_explains_itself(name, tmp_path):
 def test_tagger(tmp_path):
     small = ("--embedding", 16, "--hidden", 16, "--epochs", 1, "--lr", 0.02, "--dropout", 0.1)
     out = run("tagger", tmp_path, *small, "--save", "m", "--say", "they walk the dog .")
-    assert "they/PRON walk/VERB the/DET dog/NOUN ./PUNCT" in out
+    assert out.splitlines()[-1] == "they/PRON walk/VERB the/DET dog/NOUN ./PUNCT"
+    assert out.count("./PUNCT\n") == 4  # three sentences to validate on, and what was said
     (right,) = figures(out, "validation, best: ")
     assert right > 95  # the commonest tag of each word: 84
     (tmp_path / "s.tsv").write_text("the\tDET\nwalk\tNOUN\n\nthey\tPRON\nwalk\tVERB\n")
