@@ -23,7 +23,7 @@ from tinygrad_seq import data, nn, ops, train
 
 
 class Tagger(nn.Module):
-    """Scores of every word's tags: words (T, B) as numbers of `lexicon` -> (T, B, K)."""
+    """Scores of every word's tags: words (T, B), numbered by a data.Lexicon -> (T, B, K)."""
 
     def __init__(self, words, letters, tags, crf, embedding, hidden, dropout):
         self.words, self.letters = data.Vocabulary(words), data.Vocabulary(letters)
@@ -38,14 +38,13 @@ class Tagger(nn.Module):
 
     def forward(self, words, lengths, lexicon):
         """Scores (T, B, K)."""
-        present, places = np.unique(words, return_inverse=True)
-        present = np.pad(present, (0, -len(present) % 64), "edge")  # few sizes, each compiled once
-        sizes, known = lexicon.sizes[present], lexicon.known[words]
+        letters, sizes, places = lexicon.spelt(words)
+        known = lexicon.known[words]
         if self.training:  # sometimes only the letters tell what a word is
             hidden = tg.default_generator().numpy.random(words.shape) < self.word_dropout
             known = np.where(hidden, self.words.unk, known)
-        _, (ends, _) = self.spelling(lexicon.letters[: sizes.max(), present], sizes)
-        spellings = ops.take_rows(ends, tg.tensor(places.reshape(words.shape)))
+        _, (ends, _) = self.spelling(letters, sizes)
+        spellings = ops.take_rows(ends, tg.tensor(places))
         x = ops.concat([self.embedding(tg.tensor(known)), spellings], axis=-1)
         h, _ = self.recurrent(self.dropout(x), lengths=lengths)
         return self.output(self.dropout(h))
@@ -58,7 +57,7 @@ class Tagger(nn.Module):
 
     def tag(self, sentences):
         """The tags of sentences, each a list of words."""
-        lexicon, found = Lexicon(self, sentences), []
+        lexicon, found = data.Lexicon(sentences, self.words, self.letters), []
         with tg.no_grad():
             for words, lengths in data.PaddedBatches(lexicon.sentences, 64, shuffle=False):
                 scores = self(words, lengths, lexicon)
@@ -70,21 +69,10 @@ class Tagger(nn.Module):
         return [[self.tags.tokens[i] for i in sentence] for sentence in found]
 
 
-class Lexicon:
-    """Every different word of some sentences: its number, index in the model, letters (L, N)."""
-
-    def __init__(self, model, sentences):
-        different = dict.fromkeys(word for words in sentences for word in words)
-        self.number = {word: number for number, word in enumerate(different)}
-        self.known = model.words.encode([word.lower() for word in different])
-        spelt = [model.letters.encode(list(word)) for word in different]
-        self.letters, self.sizes = data.pad_sequences(spelt)
-        self.sentences = [np.array([self.number[w] for w in words]) for words in sentences]
-
-
 def batches_of(model, sentences, size):
     """Batches of words, lengths and tags, and the lexicon that the words are numbers of."""
-    lexicon = Lexicon(model, [sentence.words for sentence in sentences])
+    words = [sentence.words for sentence in sentences]
+    lexicon = data.Lexicon(words, model.words, model.letters)
     tags = [model.tags.encode(sentence.tags) for sentence in sentences]
     return data.PaddedBatches(lexicon.sentences, size, targets=tags, bucket=16), lexicon
 
@@ -133,7 +121,14 @@ def make(options):
               weight_decay=0.01)  # fmt: skip
     score("validation, best", model, dev)
     train.save_model(train.model_path(options), model, settings)
+    for sentence in dev[:3]:
+        show(model, sentence.words)
     return model
+
+
+def show(model, words):
+    """Prints each word with the tag that the model gives it."""
+    print(*map("/".join, zip(words, model.tag([words])[0], strict=True)))
 
 
 def main():
@@ -149,8 +144,7 @@ def main():
         parser.error("--say: there is no word in it")
     model = train.load_model(options.load, Tagger) if options.load else make(options)
     if options.say:
-        words = options.say.split()
-        print(*map("/".join, zip(words, model.tag([words])[0], strict=True)))
+        show(model, options.say.split())
     if options.evaluate:
         sentences = data.read_tagged(options.evaluate, options.longest)
         data.check_tags(options.evaluate, sentences, model.tags)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygrad_seq.data import SPECIALS, Vocabulary, words
+from tinygrad_seq.data import SPECIALS, Lexicon, Vocabulary, words
 
 TEXT = words(topics["while"] + topics["for"], lower=True)
 WORDS = st.lists(st.sampled_from(["a", "b", "cc", "<unk>", "<eos>", "é", "\ud800"]), max_size=30)
@@ -203,3 +203,23 @@ def test_missing_file_and_folder(tmp_path):
         Vocabulary.load(tmp_path / "nothing")
     with pytest.raises(ValueError, match="expected a regular file"):
         Vocabulary.load(tmp_path)
+
+
+def test_lexicon_numbers_words_and_spells_them():
+    known, letters = Vocabulary(["cat", "a"]), Vocabulary(["a", "t", "c"])
+    lexicon = Lexicon([["A", "cat"], [], ["cat", "tab", "A"]], known, letters)
+    assert [ids.tolist() for ids in lexicon.sentences] == [[0, 1], [], [1, 2, 0]]
+    assert lexicon.known.tolist() == [known["a"], known["cat"], known.unk]
+    numbers = np.array([[2, 1], [1, 2]])
+    spelt, sizes, places = lexicon.spelt(numbers, multiple=4)
+    assert (spelt.shape, sizes.tolist()) == ((3, 4), [3, 3, 3, 3])
+    assert letters.decode(spelt[:, 0]) == ["c", "a", "t"]
+    assert places.tolist() == [[1, 0], [0, 1]]
+    spelt, sizes, _ = lexicon.spelt(numbers * 0, multiple=1)
+    assert (spelt.tolist(), sizes.tolist()) == ([[letters.unk]], [1])
+
+
+@pytest.mark.parametrize("sentences", [[], [[]], [["a", ""]]])
+def test_lexicon_needs_words(sentences):
+    with pytest.raises(ValueError, match="Lexicon: sentences have an empty word, or none"):
+        Lexicon(sentences, Vocabulary(["a"]), Vocabulary(["a"]))

@@ -49,7 +49,7 @@ from .recordings import (
     word_ids,
 )
 from .text import UNITS, Tokenizer, characters, join_words, read_text, words
-from .vocabulary import SPECIALS, Vocabulary
+from .vocabulary import SPECIALS, Lexicon, Vocabulary
 
 __all__ = [
     "SPECIALS",
@@ -58,6 +58,7 @@ __all__ = [
     "Batches",
     "Corpus",
     "GeneratedBatches",
+    "Lexicon",
     "PaddedBatches",
     "Prefetcher",
     "Recording",

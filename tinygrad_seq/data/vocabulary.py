@@ -1,11 +1,11 @@
-"""Vocabulary: tokens numbered from 0, the special ones first."""
+"""Vocabulary: tokens numbered from 0, the special ones first; the words of some sentences."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .. import _check
 from ..serialize import PathLike, check_readable, replacing
+from .batches.padding import pad_sequences
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 
@@ -173,6 +174,39 @@ class Vocabulary:
         if index is None:
             raise ValueError(f"Vocabulary.encode: there is no {token!r} among the specials")
         return index
+
+
+class Lexicon:
+    """The different words of some sentences, numbered, with their letters.
+
+    words, letters: vocabularies;  words are looked up in lower case, letters as they stand
+    sentences: as many of (T,), each word's number;  known (N,): each number's index among `words`
+    Raises ValueError where there is no sentence, none has a word, or a word has no letter.
+    """
+
+    def __init__(
+        self, sentences: Sequence[Sequence[str]], words: Vocabulary, letters: Vocabulary
+    ) -> None:
+        different = list(dict.fromkeys(word for sentence in sentences for word in sentence))
+        if not different or "" in different:
+            raise ValueError("Lexicon: sentences have an empty word, or none")
+        number = {word: i for i, word in enumerate(different)}
+        self.sentences = [np.array([number[w] for w in s], dtype=np.int64) for s in sentences]
+        self.known = words.encode([word.lower() for word in different])
+        self._letters, self._sizes = pad_sequences(
+            [letters.encode(list(word)) for word in different]
+        )
+
+    def spelt(self, words: Ids, multiple: int = 64) -> tuple[Ids, Ids, Ids]:
+        """Letters (L, N), how many each of N words has (N,), and which of the N each number is.
+
+        words (...): numbers, each of which is among the N once;  the last one repeated, until N is
+        a multiple of `multiple`: few shapes, each compiled once
+        """
+        present, places = np.unique(words, return_inverse=True)
+        present = np.pad(present, (0, -len(present) % multiple), "edge")
+        sizes = self._sizes[present]
+        return self._letters[: sizes.max(), present], sizes, places.reshape(words.shape)
 
 
 def _without_str(what: str, tokens: Iterable[str]) -> Iterable[str]:
