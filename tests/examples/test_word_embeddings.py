@@ -39,6 +39,8 @@ def test_one_hot(tmp_path):
     assert "     cat [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]" in out
     assert "king - queen = [-1.92  0.1   0.03 -0.05]" in out
     assert not list(tmp_path.iterdir())
+    code, out, _ = call(tmp_path, "--help", path=PROGRAM.with_name("one_hot.py"))
+    assert (code, "the lecture's sentences" in out) == (0, True)
 
 
 def test_without_arguments(tmp_path):
