@@ -248,3 +248,40 @@ def test_similarity_picture(tmp_path):
     ):
         train.similarity_picture(tmp_path / "b.png", [1.0, 2.0], ["a", "b"])
     assert not (tmp_path / "b.png").exists()
+
+
+class Listed(nn.Module):
+    """Built of groups by name."""
+
+    def __init__(self, groups, size=3):
+        self.names = groups.values()
+        self.w = nn.Parameter(np.zeros(size, np.float32))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"groups": [1]}, {"groups": {}, "size": 10**18}, {"groups": {}, "size": 4}, {}]
+)
+def test_models_with_other_settings(settings, tmp_path):
+    model = Listed({"a": 1})
+    train.save_model(tmp_path / "m", model, {"groups": {"a": 1}})
+    assert train.load_model(tmp_path / "m", Listed).w.shape == (3,)
+    train.save_model(tmp_path / "m", model, settings)
+    with pytest.raises(ValueError, match="m: not a model of this program: "):
+        train.load_model(tmp_path / "m", Listed)
+    tg.save(tmp_path / "m", model.state_dict(), {"model": "[" * 10**5})
+    with pytest.raises(ValueError, match="m: not a model of this program: "):
+        train.load_model(tmp_path / "m", Listed)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyError, IndexError, ImportError, FloatingPointError, RecursionError]
+)
+def test_every_fault_is_one_line(error, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["here/program.py"])
+
+    def main():
+        raise error("what is wrong")
+
+    with pytest.raises(SystemExit, match="2"):
+        train.run_program(main)
+    assert capsys.readouterr().err.replace("'", "") == "program.py: error: what is wrong\n"

@@ -14,6 +14,7 @@ from ..engine.tensor import Tensor
 from ..nn.module import Module
 from ..optim import AdamW, Optimizer, ReduceLROnPlateau, WarmupCosine
 from .options import model_path
+from .saved import FAULTS
 from .trainer import Trainer
 
 
@@ -120,6 +121,6 @@ def run_program(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("\ninterrupted; --resume goes on from the last checkpoint", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, TypeError, OSError, RuntimeError, ArithmeticError, MemoryError) as error:
+    except (*FAULTS, ImportError) as error:
         print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
         sys.exit(2)

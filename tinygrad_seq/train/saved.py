@@ -11,6 +11,10 @@ from ..nn.module import Module
 from ..serialize import PathLike, load, load_metadata, save
 
 M = TypeVar("M", bound=Module)
+FAULTS = (
+    ValueError, TypeError, LookupError, OSError, RuntimeError, ArithmeticError, MemoryError,
+)  # fmt: skip
+"""What is raised for values, shapes, indices, files and sizes that do not fit."""
 
 
 def save_model(path: PathLike, model: Module, settings: Mapping[str, Any]) -> None:
@@ -38,6 +42,6 @@ def load_model(path: PathLike, kind: type[M]) -> M:
             raise ValueError(f"its class is {about['class']}, expected {kind.__name__}")
         model = kind(**about["settings"])
         model.load_state_dict(arrays)
-    except (KeyError, TypeError, ValueError) as error:
+    except (*FAULTS, AttributeError) as error:  # its settings may be anything
         raise ValueError(f"{path}: not a model of this program: {error}") from error
     return model.eval()
