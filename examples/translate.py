@@ -92,7 +92,10 @@ def make(kind, pairs, held_out, options, texts, words, unit="token"):
 
     def validate():
         loss = nats(model, held_out)
-        print(f"validation: {loss:.4f} nats a {unit}, perplexity {np.exp(loss):.2f}", flush=True)
+        print(
+            f"validation: {loss:.4f} nats a {unit}, perplexity {train.perplexity(loss):.2f}",
+            flush=True,
+        )
         return loss
 
     def loss(batch, _):

@@ -172,3 +172,5 @@ def test_bad_states_and_logits():
         beam_search(step, ("h",), np.array([[1]]))
     with pytest.raises(FloatingPointError, match="NaN"):
         beam_search(lambda s, t: (s, tg.tensor([[math.nan, 0.0]])), (), np.array([[1]]))
+    with pytest.raises(FloatingPointError, match="infinite"):  # or both were impossible
+        beam_search(lambda s, t: (s, tg.tensor([[math.inf, 0.0]])), (), np.array([[1]]))

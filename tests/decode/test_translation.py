@@ -46,3 +46,11 @@ def test_nothing_to_translate(model):
 def test_bad_translations(wrong, model):
     with pytest.raises(ValueError, match=r"translate: beam is .*, expected 1 or more"):
         translate(model, SOURCES, sos=SOS, eos=EOS, **wrong)
+
+
+def test_nothing_can_be_written(model):
+    state = model.state_dict()
+    state["decoder.output.bias"] = np.full_like(state["decoder.output.bias"], -np.inf)
+    model.load_state_dict(state)
+    with pytest.raises(FloatingPointError, match="every token has a logit of -inf"):
+        translate(model, SOURCES, sos=SOS, eos=EOS, beam=2)

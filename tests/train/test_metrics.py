@@ -122,6 +122,8 @@ def test_equal_error_rate_of_two_normals():
 
 def test_losses():
     assert metrics.perplexity(math.log(8)) == pytest.approx(8)
+    assert metrics.perplexity(1e4) == math.inf
+    assert math.isnan(metrics.perplexity(math.nan))
     assert metrics.bits(math.log(8)) == pytest.approx(3)
 
 

@@ -39,7 +39,7 @@ def beam_search(
     length_penalty: α of the score log p(tokens) / ((5 + n) / 6)^α of n tokens, `eos` counted
     Beam 1 is `generate` with `greedy`; a beam as wide as there are continuations finds the best.
     Raises ValueError for an empty prompt, a beam below 1, a negative max_length or length_penalty,
-    or a state whose parts are not B long, FloatingPointError for logits that are NaN.
+    or a state whose parts are not B long, FloatingPointError for logits that are NaN or inf.
     Source: length penalty, Wu et al. 2016, eq. 14.
     """
     prompt = check_prompt(prompt, max_length)
@@ -128,7 +128,7 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     x -= np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
         total = np.log(np.exp(x).sum(axis=1, keepdims=True))
-    log_probs: np.ndarray = np.where(np.isfinite(total), x - total, -np.inf)
+    log_probs: np.ndarray = x - np.where(np.isfinite(total), total, 0.0)
     return log_probs
 
 

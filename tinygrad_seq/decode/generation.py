@@ -19,7 +19,7 @@ Step = Callable[[Any, np.ndarray], tuple[Any, Tensor]]
 def read(step: Step, state: Any, tokens: np.ndarray) -> tuple[Any, np.ndarray]:
     """Return (state, logits (B, V)) after the tokens (T, B) of a prompt, T at least 1.
 
-    Raises ValueError for an empty prompt, FloatingPointError for logits that are NaN.
+    Raises ValueError for an empty prompt, FloatingPointError for logits that are NaN or inf.
     """
     if len(tokens) == 0:
         raise ValueError("the prompt is empty, expected at least one token")
@@ -46,7 +46,7 @@ def generate(
     choose: tokens (B,) from logits (B, V): `greedy`, a Sampler, or any function
     max_length: number of tokens after which to stop in any case
     Raises ValueError for an empty prompt or a negative max_length, FloatingPointError for logits
-    that are NaN.
+    that are NaN or inf.
     Source: the lecture's "Generating a New Sequence with NLM".
     """
     prompt = check_prompt(prompt, max_length)
@@ -75,8 +75,8 @@ def check_prompt(prompt: np.ndarray, max_length: int) -> np.ndarray:
 
 
 def _checked(logits: Tensor) -> np.ndarray:
-    """Return the logits as a NumPy array. Raises FloatingPointError if one is NaN."""
+    """Return the logits as a NumPy array. Raises FloatingPointError if one is NaN or inf."""
     host: np.ndarray = backend_of(logits.array).to_numpy(logits.array)
-    if np.isnan(host).any():
-        raise FloatingPointError("the step returned logits that are NaN")
+    if not (host < np.inf).all():  # -inf is a token that cannot be
+        raise FloatingPointError("the step returned logits that are NaN or infinite")
     return host

@@ -39,7 +39,8 @@ def translate(
     model: in evaluation mode, unless dropout is meant   sources: N of (T_i,) integers
     beam: 1 writes greedily, more by `beam_search` with its defaults   max_length: tokens at most
     batch_size: sources of about one length that are read together
-    Raises ValueError for a beam or batch_size below 1, and as `generate` and `beam_search`.
+    Raises ValueError for a beam or batch_size below 1, FloatingPointError where beam search finds
+    that every token is impossible, and as `generate` and `beam_search`.
     """
     if beam < 1 or batch_size < 1:
         raise ValueError(f"translate: beam is {beam}, batch_size {batch_size}, expected 1 or more")
@@ -57,6 +58,8 @@ def translate(
             searched = beam_search(
                 model.step, state, prompt, beam=beam, eos=eos, max_length=max_length
             )
+            if not all(searched):
+                raise FloatingPointError("translate: every token has a logit of -inf")
             found = [hypotheses[0].tokens for hypotheses in searched]
         for row, tokens in zip(rows, found, strict=True):
             written[row] = tokens

@@ -6,8 +6,11 @@ import math
 
 
 def perplexity(loss: float) -> float:
-    """Return exp(loss): how many equally likely tokens a loss in nats a token amounts to."""
-    return math.exp(loss) if loss < 709.0 else math.inf
+    """Return exp(loss): how many equally likely tokens a loss in nats a token amounts to.
+
+    NaN for NaN, infinite where it is beyond float64.
+    """
+    return math.inf if loss >= 709.0 else math.exp(loss)
 
 
 def bits(loss: float) -> float:
