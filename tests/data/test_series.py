@@ -117,3 +117,16 @@ def test_made_up_months():
     assert 30 < heights[0] < 60 < 80 < heights[1] < 110  # the wave grows from 20 to 44
     with pytest.raises(ValueError, match="made_up_months: number is 0"):
         series.made_up_months(0)
+
+
+def test_fields_that_csv_refuses(table):
+    path = table("1949-01," + "1" * 200_000)
+    with pytest.raises(ValueError, match=r"series\.csv, line 2: field larger than"):
+        series.read_months(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, f"[[[{'9' * 10_000}]]]"])
+def test_json_beyond_all_limits(text, tmp_path):
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(ValueError, match=r"p\.json: no JSON: "):
+        series.read_pieces(tmp_path / "p.json")

@@ -41,7 +41,9 @@ def test_scores_of_something_else_are_refused(tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"about": {}, "figures": {"a": "x"}}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["[" * 10**5, "", "[]", "{}", '{"about": {}, "figures": {"a": "x"}}', "\xff"]
+)
 def test_damaged_files_are_refused(text, tmp_path):
     path = tmp_path / "scores.json"
     path.write_bytes(text.encode("latin-1"))

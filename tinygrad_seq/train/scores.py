@@ -40,7 +40,7 @@ class Scores:
             kept = json.loads(self.path.read_text(encoding="utf-8"))
             about = dict(kept["about"])
             figures = {str(name): float(figure) for name, figure in kept["figures"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{self.path}: not a file of scores: {error}") from error
         for name in {**about, **self.about}:
             if about.get(name) != self.about.get(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,8 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> lis
         titles = next(reader, [])
         missing = [name for name in columns if titles.count(name) != 1]
         if missing or not titles:
-            raise ValueError(f"{path}, line 1: titles {titles}, expected {', '.join(columns)}")
+            found = reprlib.repr(titles)  # of any file, lines may be long
+            raise ValueError(f"{path}, line 1: titles {found}, expected {', '.join(columns)}")
         for fields in reader:
             where = f"{path}, line {reader.line_num}"
             if not fields:

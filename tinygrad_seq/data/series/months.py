@@ -6,6 +6,8 @@ import csv
 import io
 import math
 import os
+import reprlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -21,16 +23,14 @@ def read_months(path: str | os.PathLike[str]) -> tuple[list[int], list[float]]:
     months left out; otherwise as `read_text`.
     """
     name, months, values = os.fspath(path), list[int](), list[float]()
-    rows = csv.reader(io.StringIO(read_text(path)))
-    next(rows, None)
-    for row in rows:
-        where = f"{name}, line {rows.line_num}"
+    for number, row in _rows(name, read_text(path)):
+        where = f"{name}, line {number}"
         try:
             month, value = row
             year, month_of_year = map(int, month.split("-"))
             values.append(float(value))
         except ValueError:
-            raise ValueError(f'{where}: {row}, expected "1949-01",112') from None
+            raise ValueError(f'{where}: {reprlib.repr(row)}, expected "1949-01",112') from None
         if not math.isfinite(values[-1]):
             raise ValueError(f"{where}: {value} is not finite")
         months.append(year * 12 + month_of_year - 1)
@@ -39,6 +39,17 @@ def read_months(path: str | os.PathLike[str]) -> tuple[list[int], list[float]]:
     if not months:
         raise ValueError(f"{name}: no months in it")
     return months, values
+
+
+def _rows(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the values of each row but the first."""
+    rows = csv.reader(io.StringIO(text))
+    try:
+        next(rows, None)
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        raise ValueError(f"{name}, line {rows.line_num}: {error}") from error
 
 
 def made_up_months(number: int) -> tuple[list[int], list[float]]:

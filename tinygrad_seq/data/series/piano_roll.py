@@ -26,10 +26,10 @@ def read_pieces(path: str | os.PathLike[str]) -> list[Roll]:
     Raises ValueError naming the file, and piece and step, for what is no such list, for pieces
     without steps and for other pitches; otherwise as `read_text`.
     """
-    name = os.fspath(path)
+    name, text = os.fspath(path), read_text(path)
     try:
-        pieces = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+        pieces = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{name}: no JSON: {error}") from error
     if not isinstance(pieces, list) or not pieces:
         raise ValueError(f"{name}: expected a list of pieces, of lists of pitches")
