@@ -125,7 +125,7 @@ def main():
     random = np.random.default_rng(options.seed + 10**6)
     x, y = TASKS[options.task][0](random, options.length, 1000)
     if options.write:
-        np.savez(options.write, x=x, y=y)
+        synthetic.write_arrays(options.write, x=x, y=y)
     if options.load:
         model = train.load_model(options.load, Rememberer)
     else:
@@ -135,8 +135,10 @@ def main():
         draw(Path(options.folder) / "gradients.png", x, untrained=fresh, trained=trained)
         print(f"by guessing: {by_guessing(options.task, options.length):.4f}")
     if options.evaluate:
-        with np.load(options.evaluate, allow_pickle=False) as file:
-            score(options.evaluate, model, file["x"], file["y"])
+        _, inputs, outputs, _ = TASKS[model.task]
+        shapes = {"x": ("T", "N", inputs), "y": ("T", "N") if model.task == "copy" else ("N",)}
+        classes = {} if model.task == "adding" else {"y": outputs}
+        score(options.evaluate, model, *synthetic.read_arrays(options.evaluate, shapes, classes))
 
 
 if __name__ == "__main__":

@@ -136,12 +136,14 @@ def main():
     held_out = clips(np.random.default_rng(options.seed + 10**6), 500)
     if options.write:
         frames, digits, captions = held_out
-        np.savez(options.write, frames=frames, digits=digits, captions=captions)
+        data.synthetic.write_arrays(options.write, frames=frames, digits=digits, captions=captions)
     model = train.load_model(options.load, Watcher) if options.load else make(options, held_out)
     draw(Path(options.folder) / "clip.png", model, held_out[0][0])
     if options.evaluate:
-        with np.load(options.evaluate, allow_pickle=False) as file:
-            score(options.evaluate, model, file["frames"], file["digits"], file["captions"])
+        shapes = {"frames": ("N", "T", SIZE * SIZE), "digits": ("N", "T"), "captions": ("N", "S")}
+        classes = {"digits": 10, "captions": len(WORDS)}
+        score(options.evaluate, model,
+              *data.synthetic.read_arrays(options.evaluate, shapes, classes))  # fmt: skip
 
 
 if __name__ == "__main__":

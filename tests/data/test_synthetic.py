@@ -137,3 +137,55 @@ def test_numbers_below_one_are_refused():
             make(Random(1), 0)
     with pytest.raises(ValueError, match="world: number is 0"):
         list(synthetic.world(Random(1), 0))
+
+
+SHAPES = {"x": ("T", "N", 2), "y": ("N",)}
+
+
+def test_arrays_in_a_file(tmp_path):
+    x, y = np.arange(24.0).reshape(4, 3, 2), np.array([0, 1, 2])
+    synthetic.write_arrays(tmp_path / "a", x=x, y=y)
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+    ours, theirs = synthetic.read_arrays(tmp_path / "a", SHAPES, {"y": 3})
+    assert (ours.dtype, theirs.dtype) == (np.float32, y.dtype)
+    np.testing.assert_array_equal(ours, x)
+    np.testing.assert_array_equal(theirs, y)
+    assert synthetic.read_arrays(tmp_path / "a", {"y": ("N",)})[0].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.zeros((4, 3, 2))}, "expected the arrays x, y"),
+        ({"x": np.zeros((4, 3)), "y": [0]}, r"x is \(4, 3\), expected \(T, N, 2\)"),
+        ({"x": np.zeros((4, 3, 2)), "y": [0]}, r"y is \(1,\), expected \(3\)"),
+        ({"x": np.zeros((4, 0, 2)), "y": []}, r"x is \(4, 0, 2\), expected \(T, N, 2\)"),
+        ({"x": np.full((1, 1, 2), np.nan), "y": [0]}, r"x\[0, 0, 0\] is nan"),
+        ({"x": np.full((1, 1, 2), "a"), "y": [0]}, "x is <U1, expected numbers"),
+        ({"x": np.zeros((1, 2, 2)), "y": [2, 3]}, r"y\[1\] is 3, expected 0 to 2"),
+        ({"x": np.zeros((1, 2, 2)), "y": [0, -1]}, r"y\[1\] is -1, expected 0 to 2"),
+        ({"x": np.zeros((1, 1, 2)), "y": [0.0]}, "y is float64, expected integers"),
+    ],
+)
+def test_arrays_that_do_not_fit(arrays, message, tmp_path):
+    synthetic.write_arrays(tmp_path / "a", **arrays)
+    with pytest.raises(ValueError, match=f"a: {message}"):
+        synthetic.read_arrays(tmp_path / "a", SHAPES, {"y": 3})
+
+
+def test_files_that_hold_no_arrays(tmp_path):
+    path = tmp_path / "a"
+    synthetic.write_arrays(path, x=np.zeros((400, 3, 2)), y=np.zeros(3))
+    whole = path.read_bytes()
+    for content in (b"", b"text", b"PK\3\4", whole[:-30], whole[:50], whole[:9] + whole[300:]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="a: no arrays that can be read"):
+            synthetic.read_arrays(path, SHAPES)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(ValueError, match=r"one\.npy: expected the arrays x, y"):
+        synthetic.read_arrays(tmp_path / "one.npy", SHAPES)
+    np.savez(tmp_path / "objects.npz", x=np.array([{}], dtype=object), y=np.zeros(1))
+    with pytest.raises(ValueError, match=r"objects\.npz: no arrays that can be read"):
+        synthetic.read_arrays(tmp_path / "objects.npz", SHAPES)
+    with pytest.raises(FileNotFoundError):
+        synthetic.write_arrays(tmp_path / "missing" / "a", x=[0])
