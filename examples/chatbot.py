@@ -14,7 +14,6 @@ that stand at least three times in train; all others are <unk>, and count as tha
 
 from __future__ import annotations
 
-import math
 import random
 
 from translate import Translator, make, nats, parser_of
@@ -26,12 +25,16 @@ class Chatbot(Translator):
     """The translator, from what was said to the reply."""
 
 
-def read_dialogues(path, turns):
+def read_dialogues(path, turns, longest):
     """(what was said, reply) of every line, after up to `turns` earlier turns of its dialogue."""
     pairs, before, dialogue = [], [], None
     for number, columns in data.read_columns(path):
         if len(columns) < 2 or not data.words(columns[-2]) or not data.words(columns[-1]):
             raise ValueError(f"{path}, line {number}: expected what is said, a tab and the reply")
+        count = max(len(data.words(column)) for column in columns[-2:])
+        if count > longest:
+            turn = f"a turn of {count} words, expected at most {longest}"
+            raise ValueError(f"{path}, line {number}: {turn}")
         if len(columns) < 4 or columns[0] != dialogue:  # without a number each line stands alone
             before, dialogue = [], columns[0]
         said = [*before, columns[-2]]
@@ -85,18 +88,20 @@ def main():
         alone = pairs
         if options.data:
             files = [data.part_of(options.data, name) for name in ("train.tsv", "val.tsv")]
-            pairs, held_out = (read_dialogues(file, options.turns) for file in files)
-            alone = read_dialogues(files[0], 0)
+            pairs, held_out = (
+                read_dialogues(file, options.turns, options.longest) for file in files
+            )
+            alone = read_dialogues(files[0], 0, options.longest)
         texts = [text for pair in alone for text in pair]  # one vocabulary for both sides
         model = make(Chatbot, pairs, held_out, options, (texts, texts), "words", "reply token")
-        print(f"validation, best: perplexity {math.exp(nats(model, held_out)):.3f}")
+        print(f"validation, best: perplexity {train.perplexity(nats(model, held_out)):.3f}")
         for said, reply in held_out[:3]:
             print(f"> {said}\n{model.write([said])[0]}   ({reply})")
     if options.talk:
         talk(model, options.turns, options.beam)
     if options.evaluate:
-        loss = nats(model, read_dialogues(options.evaluate, options.turns))
-        print(f"{options.evaluate}: perplexity {math.exp(loss):.3f}")
+        pairs = read_dialogues(options.evaluate, options.turns, options.longest)
+        print(f"{options.evaluate}: perplexity {train.perplexity(nats(model, pairs)):.3f}")
 
 
 if __name__ == "__main__":

@@ -98,9 +98,10 @@ def score(title, said, labels):
 
 def make(options):
     """A model of all speakers, saved, after each was left out once to see what that costs."""
-    recordings = data.voices.moods(np.random.default_rng(0))
     if options.data:
         recordings = data.read_recordings(options.data, RATE, ("emotion", "speaker"))
+    else:
+        recordings = data.voices.moods(np.random.default_rng(0))
     emotions = sorted({r.values["emotion"] for r in recordings})
     labels = data.label_ids(recordings, "emotion", data.Vocabulary(emotions, specials=()))
     heard, said = hear_all(recordings), np.zeros_like(labels)

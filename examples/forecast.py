@@ -65,9 +65,16 @@ class Forecaster(nn.Module):
         return TRANSFORMS[self.transform][1](z * self.deviation + self.mean)
 
 
+def check(source, transform, values):
+    """Nothing; raises ValueError for values that cannot be transformed."""
+    if transform == "log" and min(values) <= 0:
+        raise ValueError(f"{source}: {min(values)} has no logarithm")
+
+
 def score(title, model, months, values):
     """Root mean square error of the forecasts of these months, beside that of persistence."""
     model.eval()
+    check(title, model.transform, values)
     before = [
         model.known[m] for m in range(months[0] - model.window, months[0]) if m in model.known
     ]
@@ -98,8 +105,10 @@ def make(options):
         months, values = months[:-96], values[:-96]
     settings = train.settings_of(options, "transform", "window", "hidden", "dropout")
     settings |= {"months": months + later[0], "values": values + later[1], "seen": len(values)}
-    if options.transform == "log" and min(settings["values"]) <= 0:
-        raise ValueError(f"{options.data}: {min(settings['values'])} has no logarithm")
+    check(options.data, options.transform, settings["values"])
+    if len(values) <= options.window or min(values) == max(values):
+        raise ValueError(f"{options.data}: {len(values)} months, expected more than --window "
+                         f"{options.window}, and values that change")  # fmt: skip
     model = Forecaster(**settings)
     windows, targets = model.windows(values)
     print(f"{len(windows)} windows of {options.window} months, validation on {len(later[0])}")

@@ -93,7 +93,7 @@ def make(options):
     settings["letters"] = sorted(set("".join(names)))
     model = NameModel(**settings)
     print(f"{len(names):,} names, validation on {len(held_out):,} ({source})", model, sep="\n")
-    batches = batches_of(model, names, "the names to train on", options.batch)
+    batches = batches_of(model, names, options.data or source, options.batch)
     held_out = batches_of(model, held_out, source, 256, shuffle=False)
 
     def loss(batch, _):

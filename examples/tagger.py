@@ -100,10 +100,11 @@ def make(options):
         files = [data.part_of(options.data, f"{part}.tsv") for part in files]
         sentences, dev = (data.read_tagged(file, options.longest) for file in files)
     words = [word for sentence in sentences for word in sentence.words]
+    lower, first = map(str.lower, words), len(data.SPECIALS)
     build = data.Vocabulary.build
     settings = {
-        "words": build(map(str.lower, words), min_count=options.min_count, specials=()).tokens,
-        "letters": build((letter for word in words for letter in word), specials=()).tokens,
+        "words": build(lower, min_count=options.min_count).tokens[first:],
+        "letters": build(letter for word in words for letter in word).tokens[first:],
         "tags": sorted({tag for sentence in sentences for tag in sentence.tags}),
     }
     settings |= train.settings_of(options, "crf", "embedding", "hidden", "dropout")

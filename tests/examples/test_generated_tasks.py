@@ -25,6 +25,9 @@ def test_names(tmp_path):
     assert all(set(name) <= set("klmnrstaeio") for name in made)
     again = run("names", tmp_path, "--load", "m", "--evaluate", "val.txt", "--samples", 0)
     assert figures(again.splitlines()[-1], "val.txt: ") == [nats]
+    said = complaint("names", tmp_path, "--data", tmp_path, "--temperature", -1)
+    assert said == "temperature is -1.0, expected a finite number above 0"
+
     (tmp_path / "other.txt").write_text("kala\nzoe")
     said = complaint("names", tmp_path, "--load", "m", "--evaluate", "other.txt")
     assert said == "other.txt, name 2: no 'z' in the model's letters"
@@ -107,6 +110,13 @@ def test_forecast(tmp_path):
         (tmp_path / f"{name}.csv").write_text("\n".join(["month,value", *lines]))
     said = complaint("forecast", tmp_path, "--data", "train.csv", "--transform", "log")
     assert said == "train.csv: -2.0 has no logarithm"
+    said = complaint("forecast", tmp_path, "--data", "train.csv", "--window", 12)
+    assert said == "train.csv: 12 months, expected more than --window 12, and values that change"
+    (tmp_path / "train.csv").write_text(
+        "\n".join(["m,v", *(f"0040-{m:02},5" for m in range(1, 13))])
+    )
+    said = complaint("forecast", tmp_path, "--data", "train.csv", "--window", 3)
+    assert said == "train.csv: 12 months, expected more than --window 3, and values that change"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +137,9 @@ def test_long_memory(task, guess, limit, tmp_path):
     assert (tmp_path / "runs" / "long_memory" / "gradients.png").stat().st_size > 5000
     again = run("long_memory", tmp_path, "--load", "m", "--evaluate", "w.npz")
     assert figures(again, "w.npz: ") == [figure]
+    np.savez(tmp_path / "bad.npz", x=np.zeros((3, 2)))
+    said = complaint("long_memory", tmp_path, "--load", "m", "--evaluate", "bad.npz")
+    assert said == "bad.npz: expected the arrays x, y"
 
 
 def test_gradient_vanishes_in_the_rnn_first():
@@ -172,6 +185,9 @@ def test_video_caption_patterns(tmp_path):
     assert frames > 0.2  # by guessing 0.1
     again = run("video_caption_patterns", tmp_path, "--load", "m", "--evaluate", "c.npz")
     assert figures(again.splitlines()[-1], "c.npz: ") == [frames, captions]
+    (tmp_path / "bad.npz").write_text("text")
+    said = complaint("video_caption_patterns", tmp_path, "--load", "m", "--evaluate", "bad.npz")
+    assert said.startswith("bad.npz: no arrays that can be read: ")
 
 
 # one_hot.py trains nothing, and has no options.
@@ -211,6 +227,7 @@ def test_tagger_with_a_crf(tmp_path):
     names = ["Ada", "Max", "Eve"]
     lines = [f"{a}\tB-person\n{b}\tI-person\nsaw\tO\n{c}\tB-place\n" for a in names for b in names
              for c in ("Rome", "Oslo")]  # fmt: skip
+    lines[0] += "<UNK>\tO\n<pad>\tO\n"  # what stands for unknown words is a word here
     (tmp_path / "train.tsv").write_text("\n".join(lines * 5))
     (tmp_path / "dev.tsv").write_text("\n".join(lines))
     small = ("--embedding", 16, "--hidden", 16, "--epochs", 8, "--lr", 0.02, "--dropout", 0)
@@ -258,6 +275,8 @@ def test_chatbot(tmp_path, monkeypatch):
     (tmp_path / "held.tsv").write_text("\n".join(map("\t".join, held_out)))
     again = run("chatbot", tmp_path, "--load", "m", "--evaluate", "held.tsv")
     assert figures(again.splitlines()[-1], "held.tsv: perplexity") == [perplexity]
+    said = complaint("chatbot", tmp_path, "--load", "m", "--evaluate", "d.tsv", "--longest", 6)
+    assert said == "d.tsv, line 1: a turn of 7 words, expected at most 6"
 
 
 @pytest.mark.parametrize("name", ["long_memory", "video_caption_patterns"])
