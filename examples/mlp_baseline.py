@@ -63,8 +63,8 @@ class Comparison(nn.Module):
 
 def fit(kind, model, names, held_out, options):
     """Nothing; trains one of the models."""
-    judged = batches_of(model, held_out, "validation", 256, shuffle=False)
     batches = batches_of(model, names, options.data or "names", options.batch)
+    judged = batches_of(model, held_out, "validation", 256, shuffle=False)
 
     def loss(batch, _):
         nats, symbols = total_loss(model, batch)

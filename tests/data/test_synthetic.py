@@ -182,7 +182,7 @@ def test_files_that_hold_no_arrays(tmp_path):
         with pytest.raises(ValueError, match="a: no arrays that can be read"):
             synthetic.read_arrays(path, SHAPES)
     np.save(tmp_path / "one.npy", np.zeros(3))
-    with pytest.raises(ValueError, match=r"one\.npy: expected the arrays x, y"):
+    with pytest.raises(ValueError, match=r"one\.npy: no arrays .*: not an \.npz file"):
         synthetic.read_arrays(tmp_path / "one.npy", SHAPES)
     np.savez(tmp_path / "objects.npz", x=np.array([{}], dtype=object), y=np.zeros(1))
     with pytest.raises(ValueError, match=r"objects\.npz: no arrays that can be read"):

@@ -42,9 +42,11 @@ def read_arrays(
     check_readable(path)
     name, sizes = os.fspath(path), dict[str, int]()
     try:
+        if not zipfile.is_zipfile(path):  # NumPy would speak of objects
+            raise ValueError("not an .npz file")
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             found = {key: np.asarray(file[key]) for key in shapes}
-    except (KeyError, TypeError, AttributeError) as error:  # one array alone is no table of them
+    except KeyError as error:
         raise ValueError(f"{name}: expected the arrays {', '.join(shapes)}") from error
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{name}: no arrays that can be read: {error}") from error
