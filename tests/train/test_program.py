@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops, optim, train
@@ -285,3 +286,12 @@ def test_every_fault_is_one_line(error, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         train.run_program(main)
     assert capsys.readouterr().err.replace("'", "") == "program.py: error: what is wrong\n"
+
+
+def test_a_picture_shows_its_labels_whole(tmp_path):
+    names = [f"voice {i // 10}" for i in range(40)]
+    vectors = np.random.default_rng(0).normal(size=(40, 8))
+    train.similarity_picture(tmp_path / "alike.png", vectors, names)
+    pixels = imread(tmp_path / "alike.png")
+    edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
+    assert all(np.all(edge == 1) for edge in edges)  # white

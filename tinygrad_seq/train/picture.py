@@ -33,7 +33,7 @@ def picture(
     yield figure.subplots(rows, columns)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+        figure.savefig(temporary, format="png", dpi=120, bbox_inches="tight")
     print(f"picture: {path}")
 
 
