@@ -74,7 +74,7 @@ LOAD = ("--load", "model")
         ((*TRAIN, "--seed", "-1"), "argument --seed: -1 is negative"),
         ((*TRAIN, "--length", "-1"), "argument --length: -1 is negative"),
         ((*TRAIN, "--temperature", "-1"), "temperature is -1.0, expected a finite number above 0"),
-        ((*TRAIN, "--top-k", "0"), "top_k is 0, expected at least 1"),
+        ((*TRAIN, "--top-k", "0"), "argument --top-k: 0 is less than 1"),
         ((*TRAIN, "--top-p", "0"), "top_p is 0.0, expected more than 0"),
         ((*TRAIN, "--cell", "transformer"), "argument --cell: invalid choice: 'transformer'"),
         ((*TRAIN, "--tied"), "tied weights need --embedding 12, as wide as the hidden state"),
