@@ -79,7 +79,7 @@ def main():
     add = parser.add_argument
     add("--turns", type=train.count, default=2, help="earlier turns that are read too (default: 2)")
     add("--talk", action="store_true", help="talk with the model")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "talk", "beam")
     if options.load:
         model = train.load_model(options.load, Chatbot)
     else:

@@ -134,7 +134,7 @@ def parse():
     add("--generate", metavar="PROMPT", help="write on from this")
     add("--length", type=train.count, default=300, help="tokens to generate (default: 300)")
     train.add_sampling(parser)
-    return train.parse_options(parser)
+    return train.parse_options(parser, "generate", "length")
 
 
 def main():

@@ -119,7 +119,7 @@ def main():
     add("--length", type=train.positive, default=50, help="T (default: 50)")
     add("--cell", choices=LAYERS, default="gru", help="to compare with a plain RNN (default: gru)")
     add("--write", help="write 1,000 sequences of the task to this .npz file")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "write")
     if options.data:
         parser.error("--data: sequences are made as needed; --evaluate takes others")
     random = np.random.default_rng(options.seed + 10**6)

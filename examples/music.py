@@ -119,7 +119,7 @@ def main():
     add("--piece", help="WAV file to write (default: piece.wav in the folder)")
     add("--seconds", type=train.positive, default=30, help="of the piece (default: 30)")
     add("--temperature", type=train.above_zero, default=0.9, help="below 1 safer (default: 0.9)")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "piece", "seconds")
     model = train.load_model(options.load, MusicModel) if options.load else make(options)
     path = Path(options.piece or Path(options.folder) / "piece.wav")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -113,7 +113,7 @@ def main():
     parser.add_argument("--samples", type=train.count, default=10,
                         help="names to make up (default: 10)")  # fmt: skip
     train.add_sampling(parser)
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "samples")
     choose = train.sampling_of(options)
     model = train.load_model(options.load, NameModel) if options.load else make(options)
     start = np.zeros((1, options.samples), dtype=np.int64)

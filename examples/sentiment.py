@@ -131,7 +131,7 @@ def main():
     parser = train.program_parser(__doc__, "runs/sentiment", epochs=4, **sizes)
     add = parser.add_argument
     add("--say", help="a comment to judge")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "say")
     model = train.load_model(options.load, SentimentModel) if options.load else make(options)
     if options.say:
         judge(model, options.say)

@@ -136,7 +136,7 @@ def main():
     add("--batches", type=train.positive, default=train.ByData(100, 40),
         help="of an epoch (default: %(default)s)")  # fmt: skip
     add("--hear", help="recording to listen to")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "hear")
     model = train.load_model(options.load, Recogniser) if options.load else make(options)
     if options.hear:
         draw(Path(options.folder) / "heard.png", model, data.read_signal(options.hear, RATE))

@@ -115,7 +115,7 @@ def main():
     parser = train.program_parser(__doc__, "runs/spoken_digits", epochs=(6, 5), **sizes)
     parser.add_argument("--hear", help="recording to listen to")
     parser.add_argument("--split", help="evaluate only recordings of this split")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "hear", "split")
     model = train.load_model(options.load, DigitModel) if options.load else make(options)
     if options.hear:
         signal = data.read_signal(options.hear, RATE)

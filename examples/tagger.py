@@ -140,7 +140,7 @@ def main():
     add = parser.add_argument
     add("--crf", action="store_true", help="score the tags of a sentence together")
     add("--say", help="words to tag, with spaces between")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "say")
     if options.say is not None and not options.say.split():
         parser.error("--say: there is no word in it")
     model = train.load_model(options.load, Tagger) if options.load else make(options)

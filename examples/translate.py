@@ -17,6 +17,7 @@ one reference; that of beam search beside it.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +127,8 @@ def parser_of(description, folder, **sizes):
     """The options of sequence-to-sequence programs."""
     usual = {"embedding": 256, "hidden": 256, "batch": 64, "beam": 5, "longest": 200}
     parser = train.program_parser(description, folder, **usual, **sizes)
-    parser.add_argument("--no-attention", dest="attention", action="store_false",
-                        help="the state alone is passed on")  # fmt: skip
+    parser.add_argument("--attention", action=argparse.BooleanOptionalAction, default=True,
+                        help="without it the state alone is passed on")  # fmt: skip
     parser.set_defaults(lr=2e-3)
     return parser
 
@@ -135,7 +136,7 @@ def parser_of(description, folder, **sizes):
 def main():
     parser = parser_of(__doc__, "runs/translate", epochs=(6, 12), min_count=2, dropout=0.3)
     parser.add_argument("--say", help="a sentence to translate")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "say", "beam")
     if options.say is not None and not data.words(options.say):
         parser.error("--say: there is no word in it")
     if options.load:

@@ -130,7 +130,7 @@ def main():
     add = parser.add_argument
     add("--batches", type=train.positive, default=100, help="an epoch (default: 100)")
     add("--write", help="write 500 clips to this .npz file")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "write")
     if options.data:
         parser.error("--data: clips are made as needed; --evaluate takes others")
     held_out = clips(np.random.default_rng(options.seed + 10**6), 500)

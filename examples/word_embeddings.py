@@ -138,7 +138,7 @@ def parse():
     add("--window", type=train.positive, default=2, help="context words to each side (default: 2)")
     add("--batch", type=train.positive, help="parallel parts (default: 16), or words (128)")
     add("--words", default=WORDS, help=f"whose neighbours to print (default: {WORDS})")
-    options = train.parse_options(parser)
+    options = train.parse_options(parser, "words")
     options.batch = options.batch or (16 if options.model == "language" else 128)
     return options
 

@@ -24,21 +24,19 @@ from tinygrad_seq.word2vec import Word2Vec, WordVectors, correlation_table, open
 
 SHOWN = "king queen prince princess man woman apple orange france paris italy rome japan tokyo"
 """Words of the built-in world to show and draw."""
-SETTINGS = ("vector_size", "window", "architecture", "negative", "sample", "min_count", "alpha",
-            "epochs", "seed")  # fmt: skip
-"""What a training cannot be resumed without."""
+SAME = ("architecture", "window", "negative", "sample", "min_count", "epochs", "seed")
+SETTINGS = {"width": "vector_size", **{name: name for name in SAME}, "lr": "alpha"}
+"""Options that --resume cannot change, and what Word2Vec calls them."""
 
 
 def begun(checkpoint, model):
     """The model that a checkpoint holds, trained so far as this one is to be.
 
-    Raises ValueError where it was trained otherwise.
+    Raises ValueError where it was trained otherwise, OSError where there is none.
     """
     found = Word2Vec.load(checkpoint)
-    for name in SETTINGS:
-        was, expected = getattr(found, name), getattr(model, name)
-        if was != expected:
-            raise ValueError(f"{checkpoint}: its {name} is {was}, expected {expected}")
+    now, was = ({o: getattr(m, name) for o, name in SETTINGS.items()} for m in (model, found))
+    train.check_unchanged(checkpoint, now, was)
     print(f"resumed after epoch {found.epoch}")
     return found
 
@@ -49,11 +47,9 @@ def make(options):
     checkpoint = Path(options.folder) / "checkpoint.safetensors"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     corpus = options.data or list(synthetic.world(random.Random(options.seed), 6000))
-    settings = {"vector_size": options.width, "alpha": options.lr}
-    settings |= train.settings_of(options, *(name for name in SETTINGS if name not in settings))
+    settings = {name: getattr(options, option) for option, name in SETTINGS.items()}
     model = Word2Vec(**settings, backend=options.backend, workers=options.workers)
-    resume = options.resume and checkpoint.exists()
-    if resume:
+    if options.resume:
         model = begun(checkpoint, model)
 
     def after_epoch(model):
@@ -61,7 +57,7 @@ def make(options):
             print(f"epoch {model.epoch}: loss {model.loss_history[-1]:.4f} nats a pair", flush=True)
         model.save(checkpoint)
 
-    model.fit(corpus, callbacks=[after_epoch], resume=resume)
+    model.fit(corpus, callbacks=[after_epoch], resume=options.resume)
     model.vectors.save(path)
     print(f"vectors: {path}")
     return model.vectors

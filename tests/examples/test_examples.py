@@ -9,7 +9,7 @@ import signal
 from collections import Counter
 
 import pytest
-from example_runs import PROGRAM, TINY, finish, run, scores, start
+from example_runs import PROGRAM, TINY, call, complaint, finish, run, scores, start
 
 import tinygrad_seq as tg
 
@@ -116,7 +116,7 @@ def test_resumed_equals_uninterrupted(text, tmp_path):
     assert err.strip().splitlines()[-1] == "interrupted; --resume goes on from the last checkpoint"
     assert "Traceback" not in err
     assert not (tmp_path / "parts" / "model.safetensors").exists()
-    resumed = run(tmp_path, *options, "--folder", "parts", "--resume", "--seed", "5")
+    resumed = run(tmp_path, *options, "--folder", "parts", "--resume")
     assert re.search(r"resumed after epoch \d, batch \d+", resumed)
     after = scores(resumed)
     assert after == scores(whole)[-len(after) :]
@@ -125,9 +125,10 @@ def test_resumed_equals_uninterrupted(text, tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_resume_with_nothing_to_resume_begins(text, tmp_path):
-    options = ("--data", text, *TINY)
-    assert scores(run(tmp_path, *options, "--resume")) == scores(run(tmp_path, *options))
+def test_resume_with_nothing_to_resume_is_refused(text, tmp_path):
+    said = complaint(call(tmp_path, "--data", text, *TINY, "--resume", "--folder", "f"))
+    assert "error: --resume: there is no f/checkpoint.safetensors" in said
+    assert list((tmp_path / "f").iterdir()) == []
 
 
 def test_built_in_text_beats_guessing_by_frequency(tmp_path):

@@ -125,9 +125,13 @@ def test_resuming_another_model_is_refused(trained, tmp_path):
     run(trained, *TRAIN, "--folder", tmp_path)
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     options = (*TRAIN, "--folder", tmp_path, "--resume")
-    for other in (("--hidden", 13), ("--cell", "gru"), ("--batch", 5), ("--schedule", "plateau")):
-        line = complaint(call(trained, *options, *other))
-        assert f"{tmp_path}/checkpoint.safetensors: not a checkpoint of this training" in line
+    for name, new, was in (
+        ("--hidden", 13, 12), ("--cell", "gru", "lstm"), ("--batch", 5, 4), ("--seed", 5, 0),
+        ("--schedule", "plateau", "cosine"), ("--lr", 0.5, 0.02), ("--clip", 2.0, 1.0),
+    ):  # fmt: skip
+        line = complaint(call(trained, *options, name, new))
+        said = f"--resume: {name} is {new}, the checkpoint was trained with {was}"
+        assert line.endswith(f"error: {said} ({tmp_path}/checkpoint.safetensors)")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
 
 

@@ -85,14 +85,14 @@ def test_a_text_of_ones_own(tmp_path):
     cbow = (*options, "--architecture", "cbow", "--resume")
     assert "resumed after epoch 2" in run(tmp_path, *cbow, path=VECTORS)
     files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    for other, fault in {
-        ("--width", 13): "its vector_size is 12, expected 13",
-        ("--architecture", "skipgram"): "its architecture is cbow, expected skipgram",
-        ("--lr", 0.5): "its alpha is 0.07, expected 0.5",
-        ("--seed", 1): "its seed is 0, expected 1",
-    }.items():
-        said = complaint(call(tmp_path, *cbow, *other, path=VECTORS), path=VECTORS)
-        assert f"checkpoint.safetensors: {fault}" in said
+    for name, new, was in (
+        ("--width", 13, 12), ("--architecture", "skipgram", "cbow"), ("--lr", 0.5, 0.07),
+        ("--seed", 1, 0), ("--epochs", 3, 2),
+    ):  # fmt: skip
+        said = complaint(call(tmp_path, *cbow, name, new, path=VECTORS), path=VECTORS)
+        assert f"--resume: {name} is {new}, the checkpoint was trained with {was} (" in said
+    none = call(tmp_path, *cbow, "--folder", "none", path=VECTORS)
+    assert "none/checkpoint.safetensors" in complaint(none, path=VECTORS)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
 
 
@@ -182,7 +182,7 @@ def test_a_comparison_is_resumed(tmp_path, monkeypatch):
     files = [tmp_path / name / "model.safetensors" for name in ("whole", "parts")]
     assert files[0].read_bytes() == files[1].read_bytes()
     again = call(tmp_path, *options, "--folder", "parts", "--resume", "--lr", 1, path=TRANSFER)
-    assert "another comparison: lr is 0.01, expected 1.0" in complaint(again, path=TRANSFER)
+    assert "--lr is 1.0, the checkpoint was trained with 0.01" in complaint(again, path=TRANSFER)
 
 
 def test_folders_that_cannot_be_used(labelled, tmp_path):

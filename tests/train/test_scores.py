@@ -32,13 +32,19 @@ def test_scores_of_something_else_are_refused(tmp_path):
     train.Scores(path, ABOUT).find("a", lambda: 1)
     before = path.read_bytes()
     for about, message in (
-        ({**ABOUT, "lr": 0.2}, r"scores.json: scores of another comparison: lr is 0\.1, .* 0\.2"),
-        ({**ABOUT, "seed": 1}, "seed is None, expected 1"),
-        ({"lr": 0.1, "data": "x"}, "data is None, expected 'x'"),
+        (
+            {**ABOUT, "lr": 0.2},
+            r"--lr is 0\.2, the checkpoint was trained with 0\.1 .*scores\.json",
+        ),
+        ({**ABOUT, "seed": 1}, "--seed is 1, the checkpoint was trained with none"),
+        ({"lr": 0.1, "data": "x"}, "--data is x, the checkpoint was trained with none"),
     ):
         with pytest.raises(ValueError, match=message):
             train.Scores(path, about, resume=True)
     assert path.read_bytes() == before
+    with pytest.raises(FileNotFoundError, match=r"other\.json"):
+        train.Scores(tmp_path / "other.json", ABOUT, resume=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["scores.json"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from .options import (
     program_parser,
     sampling_of,
     settings_of,
+    training_options,
 )
 from .picture import confusion_picture, picture, similarity_picture
 from .prediction import predict
@@ -24,6 +25,7 @@ from .program import SCHEDULES, fit, mean_loss, run_program, stream_loss
 from .saved import load_model, save_model
 from .scores import Scores
 from .trainer import Trainer
+from .unchanged import check_unchanged
 
 __all__ = [
     "SCHEDULES",
@@ -34,6 +36,7 @@ __all__ = [
     "above_zero",
     "add_sampling",
     "bits",
+    "check_unchanged",
     "confusion_picture",
     "count",
     "fit",
@@ -56,4 +59,5 @@ __all__ = [
     "settings_of",
     "similarity_picture",
     "stream_loss",
+    "training_options",
 ]

@@ -137,13 +137,31 @@ def in_folder(options: argparse.Namespace, name: str) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(options), "folder": str(Path(options.folder) / plain)})
 
 
-def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
+ANYTIME = frozenset({
+    "epochs", "patience", "checkpoint_every", "backend", "folder", "save", "load", "evaluate",
+    "resume", "temperature", "top_k", "top_p", "later", "resumed",
+})  # fmt: skip
+"""Options that do not shape a training: how long, where, what is done with the model then."""
+
+
+def training_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return by name the options that shape a training, which --resume cannot change."""
+    return {n: v for n, v in vars(options).items() if n not in ANYTIME | options.later}
+
+
+def parse_options(parser: argparse.ArgumentParser, *later: str) -> argparse.Namespace:
     """Return the options of the command line, after setting the backend and the seed.
 
-    A default that is a `ByData` becomes one of its two values.
+    later: names of the program's own options that say only what is done with a trained model; the
+    others shape the training, and --resume refuses other values
+    A default that is a `ByData` becomes one of its two values. In `later` stand those names, in
+    `resumed` the folders of trainings that were gone on with, none yet.
+    Raises ValueError for a name that is no option.
     """
     options = parser.parse_args()
     given = vars(options)
+    if unknown := set(later) - given.keys():
+        raise ValueError(f"parse_options: later has {sorted(unknown)}, which are no options")
     for name, value in given.items():
         if isinstance(value, ByData):
             given[name] = value.given if options.data else value.built_in
@@ -152,6 +170,7 @@ def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     if options.backend:
         use_backend(options.backend)
     manual_seed(options.seed)
+    options.later, options.resumed = frozenset(later), []
     return options
 
 

@@ -13,9 +13,9 @@ from ..engine.modes import no_grad
 from ..engine.tensor import Tensor
 from ..nn.module import Module
 from ..optim import AdamW, Optimizer, ReduceLROnPlateau, WarmupCosine
-from .options import model_path
+from .options import model_path, training_options
 from .saved import FAULTS
-from .trainer import Trainer
+from .trainer import CHECKPOINT, Trainer
 
 
 def _warmup_cosine(optimizer: Optimizer, total: int) -> WarmupCosine:
@@ -53,9 +53,10 @@ def fit(
     options: those of `program_parser`
     optimizer: None for AdamW with this weight_decay, its rate warmed up over at most 200 batches
     and then lowered along a cosine
-    Raises ValueError for a folder whose checkpoint is of another training, and for a weight_decay
-    beside an optimizer or a batch_schedule without one, FloatingPointError for a loss that is not
-    finite, OSError where the model cannot be saved.
+    Raises ValueError for a folder whose checkpoint is of another training or was trained with other
+    options, and for a weight_decay beside an optimizer or a batch_schedule without one,
+    FileNotFoundError for --resume where a program's first training has no checkpoint,
+    FloatingPointError for a loss that is not finite, OSError where the model cannot be saved.
     """
     model_path(options)
     if optimizer is None:
@@ -69,15 +70,28 @@ def fit(
         model, optimizer, loss, batches, validate=validate, schedule=schedule,
         batch_schedule=batch_schedule, clip=options.clip, folder=options.folder,
         patience=options.patience, checkpoint_every=options.checkpoint_every,
+        about=training_options(options),
     )  # fmt: skip
-    if options.resume and trainer.resume():
-        print(f"resumed after epoch {trainer.epoch}, batch {trainer.count}")
+    if options.resume:
+        _go_on(trainer, options)
     history = trainer.fit(options.epochs)
     if validate is not None:
         trainer.restore_best()
     model.eval()
     print(f"trained for {sum(row['seconds'] for row in history.rows):.0f} s")
     return trainer
+
+
+def _go_on(trainer: Trainer, options: argparse.Namespace) -> None:
+    """Nothing; resumes a training, or says that it begins: one of several, not the first."""
+    checkpoint = Path(options.folder) / CHECKPOINT
+    if trainer.resume():
+        options.resumed.append(options.folder)
+        print(f"resumed after epoch {trainer.epoch}, batch {trainer.count}")
+    elif options.resumed:
+        print(f"begun: there is no {checkpoint} yet")
+    else:
+        raise FileNotFoundError(f"--resume: there is no {checkpoint}")
 
 
 def mean_loss(

@@ -8,21 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from ..serialize import PathLike, check_readable, replacing
+from .unchanged import check_unchanged
 
 
 class Scores:
     """Figures by name, in a JSON file that is written whole or not at all after each.
 
     path: of the file, its folder made if need be
-    about: what the figures hang on, by name, as JSON has it
-    resume: go on with the file's figures, if there is a file; else it begins anew
-    Raises ValueError for a file to go on with that is damaged or about something else.
+    about: the options that the figures hang on, by name, as JSON has them
+    resume: go on with the file's figures; else it begins anew
+    Raises ValueError for a file to go on with that is damaged or has other options, OSError where
+    there is none.
     """
 
     def __init__(self, path: PathLike, about: Mapping[str, Any], resume: bool = False) -> None:
         self.path, self.about = Path(path), json.loads(json.dumps(about))
         self.figures: dict[str, float] = {}
-        if resume and self.path.exists():
+        if resume:
             self.figures = self._read()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._write()
@@ -42,10 +44,7 @@ class Scores:
             figures = {str(name): float(figure) for name, figure in kept["figures"].items()}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{self.path}: not a file of scores: {error}") from error
-        for name in {**about, **self.about}:
-            if about.get(name) != self.about.get(name):
-                values = f"{name} is {about.get(name)!r}, expected {self.about.get(name)!r}"
-                raise ValueError(f"{self.path}: scores of another comparison: {values}")
+        check_unchanged(self.path, self.about, about)
         return figures
 
     def _write(self) -> None:

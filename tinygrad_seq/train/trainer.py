@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import operator
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from ..engine.tensor import Tensor
 from ..nn.module import Module
 from ..optim import Optimizer, ReduceLROnPlateau, clip_grad_norm_
 from ..serialize import load_checkpoint, save_checkpoint
+from .carry import to_arrays, to_tensors
 from .history import COLUMNS, History
 from .interrupt import PutOffInterrupt
+from .unchanged import check_unchanged
 
 CHECKPOINT, METRICS, PICTURE = "checkpoint.safetensors", "metrics.csv", "loss.png"
 
@@ -39,6 +42,7 @@ class Trainer:
     checkpoint_every: batches from one checkpoint to the next, besides that of each epoch
     patience: stop after so many epochs without a better validation, or None
     generators: by name, those (besides the default one) whose state a checkpoint holds
+    about: options that shape the training, by name, as JSON has them; a checkpoint holds them
     progress: show a bar
     Raises ValueError for a patience below 1 or without validate.
     """
@@ -58,6 +62,7 @@ class Trainer:
         checkpoint_every: int | None = None,
         patience: int | None = None,
         generators: dict[str, Generator] | None = None,
+        about: Mapping[str, Any] | None = None,
         progress: bool = True,
     ) -> None:
         if patience is not None and validate is None:
@@ -81,7 +86,7 @@ class Trainer:
         inside = {name: vars(m).get("generator") for name, m in model.named_modules()}
         self.generators = {n: g for n, g in inside.items() if isinstance(g, Generator)}
         self.generators |= {**(generators or {}), "default": default_generator()}
-        self.progress = progress
+        self.progress, self.about = progress, json.loads(json.dumps(dict(about or {})))
         self.history = History()
         self.step, self.carry, self.total, self.count, self.seconds = 0, None, 0.0, 0, 0.0
         self.best, self.best_state = math.inf, model.state_dict()
@@ -225,13 +230,14 @@ class Trainer:
     def resume(self) -> bool:
         """Return whether the folder holds a checkpoint; if so, training goes on from it exactly.
 
-        Raises ValueError for a checkpoint that is damaged or belongs to another model or data, and
-        then changes nothing.
+        Raises ValueError for a checkpoint that is damaged, belongs to another model or data, or was
+        trained with other options (`about`), and then changes nothing.
         """
         if self.folder is None or not (self.folder / CHECKPOINT).exists():
             return False
         path, before = self.folder / CHECKPOINT, self._tree()
         tree = load_checkpoint(path)
+        check_unchanged(path, self.about, tree.get("about") if isinstance(tree, dict) else None)
         try:
             self._load(tree)
         except Exception as error:
@@ -252,8 +258,9 @@ class Trainer:
 
     def _tree(self) -> dict[str, Any]:
         return {
+            "about": self.about,
             "states": {name: keeper.state_dict() for name, keeper in self._keepers().items()},
-            "carry": _to_arrays(self.carry),
+            "carry": to_arrays(self.carry),
             "progress": [self.step, self.total, self.count, self.seconds],
             "history": self.history.rows,
             "best": self.best,
@@ -267,7 +274,7 @@ class Trainer:
         self.model.load_state_dict(tree["best_state"])  # fits, or raises
         for name, keeper in keepers.items():
             keeper.load_state_dict(tree["states"][name])
-        self.carry = _to_tensors(tree["carry"], next(self.model.parameters()))
+        self.carry = to_tensors(tree["carry"], next(self.model.parameters()))
         step, total, count, seconds = tree["progress"]
         self.step, self.total = operator.index(step), float(total)
         self.count, self.seconds = operator.index(count), float(seconds)
@@ -289,21 +296,3 @@ class Trainer:
             disable=not self.progress,
             leave=False,
         )
-
-
-def _to_arrays(state: Any) -> Any:
-    """Return nested tuples of Tensors as nested lists of arrays."""
-    if state is None or isinstance(state, Tensor):
-        return None if state is None else state.detach().to("numpy").numpy()
-    if not isinstance(state, (tuple, list)):
-        raise TypeError(f"the carry has a {type(state).__name__}, expected tuples of Tensors")
-    return [_to_arrays(part) for part in state]
-
-
-def _to_tensors(state: Any, like: Tensor) -> Any:
-    """Return nested lists of arrays as nested tuples of Tensors, on the backend of `like`."""
-    if state is None:
-        return None
-    if isinstance(state, list):
-        return tuple(_to_tensors(part, like) for part in state)
-    return Tensor(state).to(like.backend)
