@@ -54,7 +54,7 @@ class EmotionModel(nn.Module):
 
     def __init__(self, emotions, mean, deviation, hidden, dropout):
         self.emotions = data.Vocabulary(emotions, specials=())
-        self.mean, self.deviation = np.float32(mean), np.float32(deviation)
+        self.mean, self.deviation = features.check_statistics(mean, deviation)
         self.recurrent = nn.GRU(len(mean), hidden, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(4 * hidden, len(emotions))

@@ -35,6 +35,8 @@ class Forecaster(nn.Module):
     """
 
     def __init__(self, months, values, seen, transform, window, hidden, dropout):
+        if not 0 < window < seen <= len(values):
+            raise ValueError(f"{len(values)} months, {seen} of them seen, windows of {window}")
         self.known = dict(zip(months, values, strict=True))
         self.transform, self.window = transform, window
         trained = TRANSFORMS[transform][0](np.array(values[:seen]))

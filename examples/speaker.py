@@ -43,7 +43,7 @@ class SpeakerModel(nn.Module):
 
     def __init__(self, speakers, mean, deviation, cohort, hidden, embedding):
         self.speakers = speakers
-        self.mean, self.deviation = np.float32(mean), np.float32(deviation)
+        self.mean, self.deviation = features.check_statistics(mean, deviation)
         self.recurrent = nn.GRU(len(mean), hidden, bidirectional=True)
         self.output = nn.Linear(4 * hidden, embedding)
         self.criterion = nn.GE2E()

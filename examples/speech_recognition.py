@@ -44,7 +44,7 @@ class Recogniser(nn.Module):
 
     def __init__(self, words, mean, deviation, hidden, layers, dropout):
         self.words = data.Vocabulary([BLANK, *words], specials=())
-        self.mean, self.deviation = np.float32(mean), np.float32(deviation)
+        self.mean, self.deviation = features.check_statistics(mean, deviation)
         self.dropout = nn.Dropout(dropout)
         self.recurrent = nn.LSTM(len(mean), hidden, layers, dropout=dropout, bidirectional=True)
         self.output = nn.Linear(2 * hidden, len(self.words))

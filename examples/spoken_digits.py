@@ -38,9 +38,9 @@ class DigitModel(nn.Module):
 
     def __init__(self, digits, mean, deviation, hidden, layers, dropout):
         self.digits = data.Vocabulary(digits, specials=())
-        self.mean, self.deviation = np.float32(mean), np.float32(deviation)
+        self.mean, self.deviation = features.check_statistics(mean, deviation)
         self.dropout = nn.Dropout(dropout)
-        self.recurrent = nn.GRU(40, hidden, layers, dropout=dropout, bidirectional=True)
+        self.recurrent = nn.GRU(len(mean), hidden, layers, dropout=dropout, bidirectional=True)
         self.output = nn.Linear(4 * hidden, len(digits))
 
     def forward(self, x, lengths):

@@ -191,3 +191,20 @@ def test_stacked_frames():
     np.testing.assert_array_equal(features.stack_frames(x, 1), x)
     with pytest.raises(ValueError, match="count is 0"):
         features.stack_frames(x, 0)
+
+
+def test_statistics_are_checked():
+    mean, deviation = features.check_statistics([1.0, 2], (3, 0.5))
+    assert (mean.tolist(), deviation.tolist()) == ([1, 2], [3, 0.5])
+    assert mean.dtype == deviation.dtype == np.float32
+    for wrong, message in (
+        (([1.0], [1.0, 2]), r"mean and deviation are \(1,\) and \(2,\), expected one shape"),
+        (([1.0, np.inf], [1.0, 2]), "mean is not a row of finite numbers"),
+        (([1.0, 2], [1.0, np.nan]), "deviation is not a row of finite numbers"),
+        (([1.0, 2], ["1", "2"]), "deviation is not a row of finite numbers"),
+        ((1.0, [1.0]), "mean is not a row of finite numbers"),
+        (([1.0, 2], [1, -2.0]), r"a deviation is -2\.0, expected above 0"),
+        (([1.0, 2], [0, 2]), r"a deviation is 0\.0, expected above 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            features.check_statistics(*wrong)

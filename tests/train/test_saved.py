@@ -50,6 +50,18 @@ def test_other_files_are_refused(tmp_path):
         train.load_model(tmp_path / "none", Line)
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_settings_are_finite(number, tmp_path):
+    path, model = tmp_path / "m", Line(3)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        train.save_model(path, model, {"inputs": float(number)})
+    assert not path.exists()
+    about = '{"class": "Line", "settings": {"inputs": 3, "outputs": [' + number + "]}}"
+    tg.save(path, model.state_dict(), {"model": about})
+    with pytest.raises(ValueError, match=f"m: not .*: its settings have {number}, expected finite"):
+        train.load_model(path, Line)
+
+
 def test_settings_that_json_does_not_have_leave_nothing(tmp_path):
     with pytest.raises(TypeError, match="not JSON serializable"):
         train.save_model(tmp_path / "m", Line(3), {"inputs": np.int64(3)})

@@ -173,6 +173,25 @@ def column_statistics(sequences: Sequence[Frames]) -> tuple[Frames, Frames]:
     return mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
 
 
+def check_statistics(mean: object, deviation: object) -> tuple[Frames, Frames]:
+    """Return both as arrays (D,), such as `column_statistics` gives and a model's file may hold.
+
+    Raises ValueError unless they are as many finite numbers, every deviation above 0.
+    """
+    found = []
+    for name, value in (("mean", mean), ("deviation", deviation)):
+        array = np.asarray(value)
+        if array.ndim != 1 or array.dtype.kind not in "if" or not np.isfinite(array).all():
+            raise ValueError(f"check_statistics: {name} is not a row of finite numbers")
+        found.append(array.astype(np.float32))
+    if found[0].shape != found[1].shape:
+        shapes = f"{found[0].shape} and {found[1].shape}"
+        raise ValueError(f"check_statistics: mean and deviation are {shapes}, expected one shape")
+    if not (found[1] > 0).all():
+        raise ValueError(f"check_statistics: a deviation is {found[1].min()}, expected above 0")
+    return found[0], found[1]
+
+
 # ---- augmentation --------------------------------------------------------------------------------
 
 

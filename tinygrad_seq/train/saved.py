@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,11 +22,13 @@ def save_model(path: PathLike, model: Module, settings: Mapping[str, Any]) -> No
     """Nothing; writes a model that `load_model` builds again, whole or not at all.
 
     settings: the keyword arguments that type(model) was called with, as JSON has them
-    Raises TypeError for settings that JSON does not have, OSError where nothing can be written.
+    Raises TypeError for settings that JSON does not have, ValueError for numbers among them that
+    are not finite, OSError where nothing can be written.
     """
     about = {"class": type(model).__name__, "settings": settings}
+    text = json.dumps(about, allow_nan=False)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    save(path, model.state_dict(), {"model": json.dumps(about)})
+    save(path, model.state_dict(), {"model": text})
 
 
 def load_model(path: PathLike, kind: type[M]) -> M:
@@ -37,7 +40,7 @@ def load_model(path: PathLike, kind: type[M]) -> M:
     try:
         if "model" not in metadata:
             raise ValueError("there are no settings in it, as save_model writes them")
-        about = json.loads(metadata["model"])
+        about = json.loads(metadata["model"], parse_float=_finite, parse_constant=_finite)
         if about["class"] != kind.__name__:
             raise ValueError(f"its class is {about['class']}, expected {kind.__name__}")
         model = kind(**about["settings"])
@@ -45,3 +48,9 @@ def load_model(path: PathLike, kind: type[M]) -> M:
     except (*FAULTS, AttributeError) as error:  # its settings may be anything
         raise ValueError(f"{path}: not a model of this program: {error}") from error
     return model.eval()
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"its settings have {text}, expected finite numbers")
+    return float(text)
