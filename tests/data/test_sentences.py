@@ -8,6 +8,7 @@ from tinygrad_seq.data import (
     Tagged,
     check_tags,
     read_columns,
+    read_dialogues,
     read_groups,
     read_labelled,
     read_labelled_folder,
@@ -136,3 +137,32 @@ def test_labelled_texts_of_a_folder(tmp_path):
     (tmp_path / "dev.tsv").write_text("well\t2\n")
     with pytest.raises(ValueError, match=r"dev\.tsv, line 1: .* labels that exist"):
         read_labelled_folder(tmp_path)
+
+
+def test_dialogues(tmp_path):
+    """Earlier turns of the same dialogue stand before what is said, as many as asked for."""
+    lines = ["7\tx\ta\tb", "7\tx\tc\td", "7\tx\te\tf", "8\tx\tg\th", "i\tj", "k\tl"]
+    path = tmp_path / "d.tsv"
+    path.write_text("\n".join(lines))
+    replies = ["b", "d", "f", "h", "j", "l"]
+    for turns, said in (
+        (0, ["a", "c", "e", "g", "i", "k"]),
+        (1, ["a", "b / c", "d / e", "g", "i", "k"]),
+        (9, ["a", "a / b / c", "a / b / c / d / e", "g", "i", "k"]),
+    ):
+        assert read_dialogues(path, turns) == list(zip(said, replies, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a\tb\nalone\n", "line 2: expected what is said, a tab and the reply"),
+        ("a\t \n", "line 1: expected what is said, a tab and the reply"),
+        ("a\tb\nc\td e f\n", "line 2: a turn of 3 words, expected at most 2"),
+        ("", " no dialogues in it"),
+    ],
+)
+def test_lines_that_are_not_dialogues(text, said, tmp_path):
+    (tmp_path / "d.tsv").write_text(text)
+    with pytest.raises(ValueError, match=f"d.tsv.*{said}"):
+        read_dialogues(tmp_path / "d.tsv", longest=2)

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_seq.data import Tokenizer, Vocabulary, characters, join_words, read_text, words
+from tinygrad_seq.data import (
+    Tokenizer,
+    Vocabulary,
+    characters,
+    join_words,
+    letter_ids,
+    read_text,
+    words,
+)
 
 TEXTS = st.text(st.sampled_from("aB1é\u0301 \n\t'\u2019-.,;()\"“”—_<$%😀"), max_size=40) | st.lists(
     st.sampled_from(["<eos>", "<unk>", "<pad", "x", " ", "\n", "...", "--", "3.14"])
@@ -168,3 +176,12 @@ def test_tokenizers_that_there_are_not():
         with pytest.raises(ValueError, match="not a description"):
             Tokenizer.from_dict(state)
     assert Tokenizer.build("words", ["a b a"], min_count=2).vocabulary.tokens[4:] == ("a",)
+
+
+def test_letters_between_end_symbols():
+    found = letter_ids(["abba", "", "c"], "abc", "names.txt")
+    assert [ids.tolist() for ids in found] == [[0, 1, 2, 2, 1, 0], [0, 0], [0, 3, 0]]
+    with pytest.raises(ValueError, match=r"^names.txt, name 2: no 'd' in the model's letters$"):
+        letter_ids(["abba", "add"], "abc", "names.txt")
+    with pytest.raises(ValueError, match=r"^names.txt: no names in it$"):
+        letter_ids([], "abc", "names.txt")

@@ -5,7 +5,8 @@ import pytest
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn
-from tinygrad_seq.decode import beam_search, generate, translate
+from tinygrad_seq.data import Tokenizer, Vocabulary
+from tinygrad_seq.decode import beam_search, generate, translate, translate_texts
 
 SOURCES = [np.array(ids) for ids in ([4, 5, 6], [7], [5, 5], [4, 5, 6, 7, 8], [8, 4], [6, 7, 4])]
 SOS, EOS = 2, 3
@@ -54,3 +55,18 @@ def test_nothing_can_be_written(model):
     model.load_state_dict(state)
     with pytest.raises(FloatingPointError, match="every token has a logit of -inf"):
         translate(model, SOURCES, sos=SOS, eos=EOS, beam=2)
+
+
+def test_texts_to_texts(model):
+    words = ["a", "b", "c", "d", "e"]
+    tokenizer = Tokenizer("words", Vocabulary(words))
+    texts = ["A b c", "d", "b b"]
+    ids = [np.array([4, 5, 6]), np.array([7]), np.array([5, 5])]
+    options = {"beam": 2, "max_length": 7}
+    written = translate(model, ids, sos=SOS, eos=EOS, **options)
+    assert len({tuple(tokens) for tokens in written}) > 1
+    found = translate_texts(model, texts, tokenizer, tokenizer, **options)
+    assert found == [" ".join(tokenizer.vocabulary.tokens[i] for i in ids) for ids in written]
+    plain = Tokenizer("words", Vocabulary(words, specials=("<sos>",)))
+    with pytest.raises(ValueError, match="target has no <sos> or no <eos> among its specials"):
+        translate_texts(model, texts, tokenizer, plain)

@@ -114,6 +114,8 @@ def test_mean_loss_weighs_batches_by_what_they_hold():
     assert not model.training
     with pytest.raises(ValueError, match="nothing to judge"):
         train.mean_loss(model, model.total, [])
+    loss, state = train.averaged(model.total)(batches[0], None)
+    assert (loss.item(), loss.requires_grad, state) == (4, True, None)
 
 
 def test_stream_loss_hands_the_state_on():

@@ -1,9 +1,15 @@
-"""Any file of vectors opened by its name, and the lecture's table of correlations."""
+"""Any file of vectors opened by its name, and the lecture's tables."""
 
 import numpy as np
 import pytest
 
-from tinygrad_seq.word2vec import WordVectors, correlation_table, open_vectors
+from tinygrad_seq.word2vec import (
+    WordVectors,
+    correlation_table,
+    feature_table,
+    one_hot_table,
+    open_vectors,
+)
 
 WV = WordVectors(["king", "queen", "extraordinarily"],
                  np.float32([[1, 2, 3], [1, 2, 4], [3, 2, 1]]))  # fmt: skip
@@ -43,3 +49,16 @@ def test_correlation_table():
     )
     with pytest.raises(KeyError):
         correlation_table(WV, ["prince"])
+
+
+def test_one_hot_table():
+    assert one_hot_table(["dog", "cat"]) == "     dog [1, 0]\n     cat [0, 1]"
+
+
+def test_feature_table():
+    head, size, age, rank = feature_table(WV, ["size", "age", "rank"]).split("\n")
+    assert head == " " * 12 + "    king   queen extraor"
+    for line, name, column in ((size, "size", 0), (age, "age", 1), (rank, "rank", 2)):
+        assert line.split() == [name, *(f"{vector[column]:.2f}" for vector in WV.vectors)]
+    with pytest.raises(ValueError, match="1 features, expected 3"):
+        feature_table(WV, ["size"])

@@ -7,7 +7,9 @@ from .batches import (
     PaddedBatches,
     Prefetcher,
     TruncatedBPTT,
+    next_step_batches,
     pad_sequences,
+    pair_batches,
 )
 from .corpus import (
     Corpus,
@@ -17,6 +19,7 @@ from .corpus import (
     load_corpus,
     part_of,
     read_columns,
+    read_dialogues,
     read_groups,
     read_labelled,
     read_labelled_folder,
@@ -48,7 +51,7 @@ from .recordings import (
     trials_by_kind,
     word_ids,
 )
-from .text import UNITS, Tokenizer, characters, join_words, read_text, words
+from .text import UNITS, Tokenizer, characters, join_words, letter_ids, read_text, words
 from .vocabulary import SPECIALS, Lexicon, Vocabulary
 
 __all__ = [
@@ -82,11 +85,15 @@ __all__ = [
     "join_words",
     "label_ids",
     "leave_one_out",
+    "letter_ids",
     "load_corpus",
+    "next_step_batches",
     "of_split",
     "pad_sequences",
+    "pair_batches",
     "part_of",
     "read_columns",
+    "read_dialogues",
     "read_groups",
     "read_labelled",
     "read_labelled_folder",

@@ -149,6 +149,36 @@ def read_pairs(
     return pairs
 
 
+def read_dialogues(
+    path: str | os.PathLike[str],
+    turns: int = 0,
+    split: Callable[[str], list[str]] = str.split,
+    longest: int | None = None,
+) -> list[tuple[str, str]]:
+    """Return what is said and the reply, the last two columns of each line of a file.
+
+    turns: how many earlier turns, with " / " between, stand before what is said; only lines of four
+    columns or more, a dialogue's number first, have such, from the lines of the same number above
+    split: the tokens of a turn, of which there must be one at least, and `longest` at most
+    Raises ValueError naming file and line for other lines, for a file without any, and as
+    `read_text`.
+    """
+    name, pairs, before, dialogue = os.fspath(path), [], list[str](), ""
+    for number, columns in read_columns(path):
+        counts = [len(split(column)) for column in columns[-2:]]
+        if len(counts) < 2 or 0 in counts:
+            raise ValueError(f"{name}, line {number}: expected what is said, a tab and the reply")
+        _check_length(f"{name}, line {number}: a turn", max(counts), longest)
+        if len(columns) < 4 or columns[0] != dialogue:
+            before, dialogue = [], columns[0]
+        said = [*before, columns[-2]]
+        pairs.append((" / ".join(said[-1 - turns :]), columns[-1]))
+        before = [*said, columns[-1]]
+    if not pairs:
+        raise ValueError(f"{name}: no dialogues in it")
+    return pairs
+
+
 def read_labelled(
     path: str | os.PathLike[str], labels: Container[str]
 ) -> list[tuple[str, list[str]]]:

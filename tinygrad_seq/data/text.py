@@ -6,9 +6,10 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ..serialize import PathLike, check_readable
@@ -105,6 +106,25 @@ def join_words(tokens: Iterable[str]) -> str:
         elided = len(token) > 1 and token[-1] == "'"
         before = "" if opens or elided else token
     return "".join(parts)
+
+
+def letter_ids(names: Iterable[str], letters: Sequence[str], what: str) -> list[Ids]:
+    """Return each name's letters as indices (T + 2,): 1 is the first of `letters`, 0 an end symbol.
+
+    The end symbol stands before and after each, so that it begins a name too.
+    Raises ValueError, beginning with `what`, for no names, and for other letters, with the name's
+    number.
+    """
+    index = {letter: i for i, letter in enumerate(letters, start=1)}
+    found = []
+    for number, name in enumerate(names, start=1):
+        for letter in name:
+            if letter not in index:
+                raise ValueError(f"{what}, name {number}: no {letter!r} in the model's letters")
+        found.append(np.array([0, *(index[letter] for letter in name), 0]))
+    if not found:
+        raise ValueError(f"{what}: no names in it")
+    return found
 
 
 UNITS: dict[str, tuple[Callable[[str], list[str]], Callable[[Iterable[str]], str]]] = {

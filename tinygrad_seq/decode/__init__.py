@@ -4,7 +4,7 @@ from .alignment import best_path
 from .beam import Hypothesis, beam_search
 from .choice import Choice, Sampler, greedy
 from .generation import Step, generate, read
-from .translation import translate
+from .translation import translate, translate_texts
 
 __all__ = [
     "Choice",
@@ -17,4 +17,5 @@ __all__ = [
     "greedy",
     "read",
     "translate",
+    "translate_texts",
 ]

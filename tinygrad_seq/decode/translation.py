@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..data import pad_sequences
+from ..data import Tokenizer, pad_sequences
 from ..engine.modes import no_grad
 from ..engine.tensor import Tensor
 from .beam import beam_search
@@ -64,3 +64,26 @@ def translate(
         for row, tokens in zip(rows, found, strict=True):
             written[row] = tokens
     return written
+
+
+def translate_texts(
+    model: Writer,
+    texts: Sequence[str],
+    source: Tokenizer,
+    target: Tokenizer,
+    *,
+    beam: int = 1,
+    max_length: int = 100,
+) -> list[str]:
+    """Return the text that a model writes for each text.
+
+    source: how texts are read   target: how they are written, with <sos> and <eos>
+    model, beam, max_length: as `translate` takes them
+    Raises ValueError for a target without <sos> or <eos>, and as `translate`.
+    """
+    sos, eos = target.vocabulary.sos, target.vocabulary.eos
+    if sos is None or eos is None:
+        raise ValueError("translate_texts: target has no <sos> or no <eos> among its specials")
+    sources = [source.encode(text) for text in texts]
+    written = translate(model, sources, sos=sos, eos=eos, beam=beam, max_length=max_length)
+    return [target.decode(tokens) for tokens in written]

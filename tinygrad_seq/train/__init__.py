@@ -21,7 +21,7 @@ from .options import (
 )
 from .picture import confusion_picture, picture, similarity_picture
 from .prediction import predict
-from .program import SCHEDULES, fit, mean_loss, run_program, stream_loss
+from .program import SCHEDULES, averaged, fit, mean_loss, run_program, stream_loss
 from .saved import load_model, save_model
 from .scores import Scores
 from .trainer import Trainer
@@ -35,6 +35,7 @@ __all__ = [
     "Trainer",
     "above_zero",
     "add_sampling",
+    "averaged",
     "bits",
     "check_unchanged",
     "confusion_picture",

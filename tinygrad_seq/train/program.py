@@ -94,6 +94,21 @@ def _go_on(trainer: Trainer, options: argparse.Namespace) -> None:
         raise FileNotFoundError(f"--resume: there is no {checkpoint}")
 
 
+def averaged(
+    total: Callable[[Any], tuple[Tensor, int]],
+) -> Callable[[Any, Any], tuple[Tensor, None]]:
+    """Return a loss for `fit` and `Trainer`: the mean of what `mean_loss` adds up, of one batch.
+
+    total: (sum of losses, number of them) = total(batch)
+    """
+
+    def loss(batch: Any, _: Any) -> tuple[Tensor, None]:
+        losses, number = total(batch)
+        return losses / float(number), None
+
+    return loss
+
+
 def mean_loss(
     model: Module, total: Callable[[Any], tuple[Tensor, int]], batches: Iterable[Any]
 ) -> float:

@@ -3,7 +3,7 @@
 from .corpus import EncodedCorpus
 from .phrases import Phrases
 from .trainer import Word2Vec
-from .vectors import WordVectors, correlation_table, open_vectors
+from .vectors import WordVectors, correlation_table, feature_table, one_hot_table, open_vectors
 
 __all__ = [
     "EncodedCorpus",
@@ -11,5 +11,7 @@ __all__ = [
     "Word2Vec",
     "WordVectors",
     "correlation_table",
+    "feature_table",
+    "one_hot_table",
     "open_vectors",
 ]

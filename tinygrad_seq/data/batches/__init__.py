@@ -1,5 +1,6 @@
 """Batches with time first, each kind knowing its position in the epoch."""
 
+from .aligned import next_step_batches, pair_batches
 from .generated import GeneratedBatches
 from .padded import PaddedBatches
 from .padding import pad_sequences
@@ -13,5 +14,7 @@ __all__ = [
     "PaddedBatches",
     "Prefetcher",
     "TruncatedBPTT",
+    "next_step_batches",
     "pad_sequences",
+    "pair_batches",
 ]
