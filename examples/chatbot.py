@@ -6,43 +6,47 @@
     python examples/chatbot.py --load MODEL --evaluate FILE    score other dialogues
 
 The last two columns of a line, with tabs between, are what is said and the reply. Where lines begin
-with a dialogue's number and a service, the turns before in the same dialogue are read too: the
-model is that of translate.py. Loss: nats a token, under teacher forcing.
+with a dialogue's number and a service, the turns before in the same dialogue are read too. A
+bidirectional LSTM reads; another writes from <sos> to <eos>, attending to what was read (Luong et
+al. 2015). Loss: nats a token, under teacher forcing.
 The figure: perplexity, exp of the mean nats a token of the replies, <eos> counted, over the words
 that stand at least three times in train; all others are <unk>, and count as that.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 
-from translate import Translator, make, nats, parser_of
-
-from tinygrad_seq import data, train
+from tinygrad_seq import data, decode, nn, train
 
 
-class Chatbot(Translator):
-    """The translator, from what was said to the reply."""
+class Chatbot(nn.Module):
+    """Logits of every next token of the reply, from the words before it and what was said.
 
+    source, target: as Tokenizer.to_dict gives them, the same words for both
+    """
 
-def read_dialogues(path, turns, longest):
-    """(what was said, reply) of every line, after up to `turns` earlier turns of its dialogue."""
-    pairs, before, dialogue = [], [], None
-    for number, columns in data.read_columns(path):
-        if len(columns) < 2 or not data.words(columns[-2]) or not data.words(columns[-1]):
-            raise ValueError(f"{path}, line {number}: expected what is said, a tab and the reply")
-        count = max(len(data.words(column)) for column in columns[-2:])
-        if count > longest:
-            turn = f"a turn of {count} words, expected at most {longest}"
-            raise ValueError(f"{path}, line {number}: {turn}")
-        if len(columns) < 4 or columns[0] != dialogue:  # without a number each line stands alone
-            before, dialogue = [], columns[0]
-        said = [*before, columns[-2]]
-        pairs.append((" / ".join(said[-1 - turns :]), columns[-1]))
-        before = [*said, columns[-1]]
-    if not pairs:
-        raise ValueError(f"{path}: no dialogues in it")
-    return pairs
+    def __init__(self, source, target, embedding, hidden, dropout, attention):
+        self.source, self.target = map(data.Tokenizer.from_dict, (source, target))
+        reader = nn.LSTM(embedding, hidden // 2, bidirectional=True)
+        encoder = nn.Encoder(nn.Embedding(len(self.source), embedding), reader, dropout)
+        look = nn.GeneralAttention(hidden, hidden, scale=hidden**-0.5) if attention else None
+        words, writer = nn.Embedding(len(self.target), embedding), nn.LSTM(embedding, hidden)
+        self.model = nn.Seq2Seq(encoder, nn.Decoder(words, writer, len(self.target), look, dropout))
+
+    def loss(self, batch):
+        """Cross-entropy of all tokens that follow <sos>, and how many they are."""
+        said, lengths, replies, sizes = batch
+        logits = self.model(said, replies[:-1], lengths)
+        pad = self.target.vocabulary.pad
+        loss = nn.sequence_cross_entropy(logits, replies[1:], pad, reduction="sum")
+        return loss, int((sizes - 1).sum())
+
+    def reply(self, said, beam=1):
+        """What the model replies: greedily, or by beam search."""
+        both = self.source, self.target
+        return decode.translate_texts(self.model, [said], *both, beam=beam, max_length=40)[0]
 
 
 def made_up_dialogues(number=1000):
@@ -70,37 +74,69 @@ def talk(model, turns, beam):
         if not line:
             return
         said.append(line)
-        said += model.write([" / ".join(said[-1 - turns :])], beam)
+        said.append(model.reply(" / ".join(said[-1 - turns :]), beam))
         print(said[-1])
 
 
+def batches_of(model, pairs, size):
+    """Batches of what was said and of replies <sos> ... <eos>, with lengths, both padded."""
+    return data.pair_batches(pairs, model.source, model.target, size, bucket=32)
+
+
+def nats(model, pairs):
+    """Nats a reply token."""
+    return train.mean_loss(model, model.loss, batches_of(model, pairs, 128))
+
+
+def make(options):
+    """A model trained on the dialogues of --data, and saved."""
+    made = made_up_dialogues()
+    pairs, held_out = made[200:], made[:200]
+    alone = pairs
+    if options.data:
+        files = [data.part_of(options.data, name) for name in ("train.tsv", "val.tsv")]
+        how = data.words, options.longest
+        pairs, held_out = (data.read_dialogues(file, options.turns, *how) for file in files)
+        alone = data.read_dialogues(files[0], 0, *how)
+    texts = [text for pair in alone for text in pair]  # one vocabulary for both sides
+    tokenizer = data.Tokenizer.build("words", texts, min_count=options.min_count).to_dict()
+    settings = train.settings_of(options, "embedding", "hidden", "dropout", "attention")
+    settings |= {"source": tokenizer, "target": tokenizer}
+    model = Chatbot(**settings)
+    print(f"{len(pairs):,} pairs, validation on {len(held_out):,}", model, sep="\n")
+
+    def validate():
+        loss = nats(model, held_out)
+        perplexity = train.perplexity(loss)
+        print(f"validation: {loss:.4f} nats a reply token, perplexity {perplexity:.2f}", flush=True)
+        return loss
+
+    train.fit(model, train.averaged(model.loss), batches_of(model, pairs, options.batch),
+              validate, options, weight_decay=0.01)  # fmt: skip
+    train.save_model(train.model_path(options), model, settings)
+    print(f"validation, best: perplexity {train.perplexity(nats(model, held_out)):.3f}")
+    for said, reply in held_out[:3]:
+        print(f"> {said}\n{model.reply(said)}   ({reply})")
+    return model
+
+
 def main():
-    parser = parser_of(__doc__, "runs/chatbot", epochs=(10, 2), min_count=3, dropout=0.4)
+    sizes = {"embedding": 256, "hidden": 256, "dropout": 0.4, "batch": 64, "beam": 5}
+    parser = train.program_parser(
+        __doc__, "runs/chatbot", epochs=(10, 2), min_count=3, longest=200, **sizes
+    )
     add = parser.add_argument
+    add("--attention", action=argparse.BooleanOptionalAction, default=True,
+        help="without it the state alone is passed on")  # fmt: skip
     add("--turns", type=train.count, default=2, help="earlier turns that are read too (default: 2)")
     add("--talk", action="store_true", help="talk with the model")
+    parser.set_defaults(lr=2e-3)
     options = train.parse_options(parser, "talk", "beam")
-    if options.load:
-        model = train.load_model(options.load, Chatbot)
-    else:
-        made = made_up_dialogues()
-        pairs, held_out = made[200:], made[:200]
-        alone = pairs
-        if options.data:
-            files = [data.part_of(options.data, name) for name in ("train.tsv", "val.tsv")]
-            pairs, held_out = (
-                read_dialogues(file, options.turns, options.longest) for file in files
-            )
-            alone = read_dialogues(files[0], 0, options.longest)
-        texts = [text for pair in alone for text in pair]  # one vocabulary for both sides
-        model = make(Chatbot, pairs, held_out, options, (texts, texts), "words", "reply token")
-        print(f"validation, best: perplexity {train.perplexity(nats(model, held_out)):.3f}")
-        for said, reply in held_out[:3]:
-            print(f"> {said}\n{model.write([said])[0]}   ({reply})")
+    model = train.load_model(options.load, Chatbot) if options.load else make(options)
     if options.talk:
         talk(model, options.turns, options.beam)
     if options.evaluate:
-        pairs = read_dialogues(options.evaluate, options.turns, options.longest)
+        pairs = data.read_dialogues(options.evaluate, options.turns, data.words, options.longest)
         print(f"{options.evaluate}: perplexity {train.perplexity(nats(model, pairs)):.3f}")
 
 

@@ -16,7 +16,6 @@ letters are cut for both.
 from __future__ import annotations
 
 import numpy as np
-from names import batches_of, encode, score, total_loss
 
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, ops, train
@@ -35,10 +34,10 @@ class NextLetter(nn.Module):
         self.output = nn.Linear(hidden, self.size)
 
     def forward(self, ids):
-        """Logits (T, B, V), and no state to go on from."""
+        """Logits (T, B, V) after each symbol."""
         x = ops.one_hot(tg.tensor(ids), self.size)  # (T, B, V)
         h = self.recurrent(x)[0] if self.kind == "rnn" else ops.tanh(self.hidden(self.flat(x)))
-        return self.output(h), None
+        return self.output(h)
 
     def flat(self, x):
         """What the MLP sees at each step: all that came, one after another, (T, B, steps · V)."""
@@ -48,9 +47,11 @@ class NextLetter(nn.Module):
         rest = tg.zeros((T, B, (self.steps - T) * V))
         return ops.concat([seen, rest], axis=-1)
 
-    def encode(self, names, source):
-        """Each name as ids, the end symbol on both sides."""
-        return encode(self.letters, [name[: self.steps - 1] for name in names], source)
+    def loss(self, batch):
+        """Cross-entropy of the symbols that are there, and how many: padding is ignored."""
+        x, lengths, y = batch
+        logits = self(x)
+        return nn.sequence_cross_entropy(logits, y, reduction="sum"), int(lengths.sum())
 
 
 class Comparison(nn.Module):
@@ -61,17 +62,27 @@ class Comparison(nn.Module):
         self.rnn = NextLetter("rnn", letters, hidden, length)
 
 
+def batches_of(model, names, source, size, shuffle=True):
+    """Batches of symbols and of those that follow them, names of about one length together."""
+    ids = data.letter_ids([name[: model.steps - 1] for name in names], model.letters, source)
+    return data.next_step_batches(ids, size, shuffle=shuffle, bucket=8)
+
+
+def score(title, model, batches):
+    """Nats a symbol."""
+    nats = train.mean_loss(model, model.loss, batches)
+    print(f"{title}: {nats:.4f} nats a symbol", flush=True)
+    return nats
+
+
 def fit(kind, model, names, held_out, options):
     """Nothing; trains one of the models."""
     batches = batches_of(model, names, options.data or "names", options.batch)
     judged = batches_of(model, held_out, "validation", 256, shuffle=False)
-
-    def loss(batch, _):
-        nats, symbols = total_loss(model, batch)
-        return nats / symbols, None
-
-    train.fit(model, loss, batches, lambda: score(f"{kind}: validation", model, judged),
-              train.in_folder(options, kind))  # fmt: skip
+    train.fit(
+        model, train.averaged(model.loss), batches,
+        lambda: score(f"{kind}: validation", model, judged), train.in_folder(options, kind),
+    )  # fmt: skip
 
 
 def make(options):

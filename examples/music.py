@@ -37,6 +37,14 @@ class MusicModel(nn.Module):
         h, state = self.recurrent(x, state)
         return self.output(self.dropout(h)), state
 
+    def loss(self, batch):
+        """Nats of all steps of a batch, and how many steps there are."""
+        x, lengths, y = batch
+        logits, _ = self(tg.tensor(x))
+        there = (np.arange(len(x))[:, None] < lengths)[..., None].astype(np.float32)  # (T, B, 1)
+        nats = ops.binary_cross_entropy_with_logits(logits, y, tg.tensor(there), reduction="sum")
+        return nats, int(lengths.sum())
+
 
 def made_up_pieces(number=120):
     """I IV V I in any key, each chord for two to four steps, its notes in any octave."""
@@ -55,22 +63,13 @@ def made_up_pieces(number=120):
 
 def batches_of(pieces, size, shuffle=True):
     """Batches of (steps before, lengths, steps): the first step before is zeros."""
-    before = [np.concatenate([np.zeros_like(p[:1]), p[:-1]]) for p in pieces]
-    return data.PaddedBatches(before, size, targets=pieces, target_pad=0, shuffle=shuffle, bucket=4)
-
-
-def total_loss(model, batch):
-    """Nats of all steps of a batch, and how many steps there are."""
-    x, lengths, y = batch
-    logits, _ = model(tg.tensor(x))
-    there = (np.arange(len(x))[:, None] < lengths)[..., None].astype(np.float32)  # (T, B, 1)
-    nats = ops.binary_cross_entropy_with_logits(logits, y, tg.tensor(there), reduction="sum")
-    return nats, int(lengths.sum())
+    begun = [np.concatenate([np.zeros_like(piece[:1]), piece]) for piece in pieces]
+    return data.next_step_batches(begun, size, target_pad=0, shuffle=shuffle, bucket=4)
 
 
 def score(title, model, batches):
     """Nats a step."""
-    nats = train.mean_loss(model, lambda batch: total_loss(model, batch), batches)
+    nats = train.mean_loss(model, model.loss, batches)
     print(f"{title}: {nats:.3f} nats a step", flush=True)
     return nats
 
@@ -87,13 +86,8 @@ def make(options):
     print(f"{len(pieces)} pieces, validation on {len(held_out)}", model, sep="\n")
     batches = batches_of(series.transposed(pieces, options.transpose), options.batch)
     held_out = batches_of(held_out, 32, shuffle=False)
-
-    def loss(batch, _):
-        nats, steps = total_loss(model, batch)
-        return nats / steps, None
-
-    train.fit(model, loss, batches, lambda: score("validation", model, held_out), options,
-              weight_decay=0.01)  # fmt: skip
+    train.fit(model, train.averaged(model.loss), batches,
+              lambda: score("validation", model, held_out), options, weight_decay=0.01)  # fmt: skip
     score("validation, best", model, held_out)
     train.save_model(train.model_path(options), model, settings)
     return model

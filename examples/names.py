@@ -35,6 +35,12 @@ class NameModel(nn.Module):
         h, state = self.recurrent(self.dropout(self.embedding(tg.tensor(ids))), state)
         return self.output(self.dropout(h)), state
 
+    def loss(self, batch):
+        """Cross-entropy of the symbols that are there, and how many: padding is ignored."""
+        x, lengths, y = batch
+        logits, _ = self(x)
+        return nn.sequence_cross_entropy(logits, y, reduction="sum"), int(lengths.sum())
+
     def step(self, state, symbols):
         """State and logits (B, V) after one more symbol (B,)."""
         logits, state = self(symbols[None], state)
@@ -42,41 +48,21 @@ class NameModel(nn.Module):
 
     def encode(self, names, source):
         """Each name as ids, the end symbol on both sides."""
-        return encode(self.letters, names, source)
+        return data.letter_ids(names, self.letters, source)
 
     def spell(self, ids):
         """The name that ids stand for."""
         return "".join(self.letters[i - 1] for i in ids)
 
 
-def encode(letters, names, source):
-    """Each name as ids, the end symbol on both sides."""
-    if not names:
-        raise ValueError(f"{source}: no names in it")
-    index = {letter: i for i, letter in enumerate(letters, start=1)}
-    for line, name in enumerate(names, start=1):
-        for letter in name:
-            if letter not in index:
-                raise ValueError(f"{source}, name {line}: no {letter!r} in the model's letters")
-    return [np.array([END, *(index[x] for x in name), END]) for name in names]
-
-
 def batches_of(model, names, source, size, shuffle=True):
-    ids = model.encode(names, source)
-    inputs, targets = [name[:-1] for name in ids], [name[1:] for name in ids]
-    return data.PaddedBatches(inputs, size, targets=targets, shuffle=shuffle, bucket=8)
-
-
-def total_loss(model, batch):
-    """Cross-entropy of the symbols that are there, and how many: padding is ignored."""
-    x, lengths, y = batch
-    logits, _ = model(x)
-    return nn.sequence_cross_entropy(logits, y, reduction="sum"), int(lengths.sum())
+    """Batches of symbols and of those that follow them, names of about one length together."""
+    return data.next_step_batches(model.encode(names, source), size, shuffle=shuffle, bucket=8)
 
 
 def score(title, model, batches):
     """Nats a symbol."""
-    nats = train.mean_loss(model, lambda batch: total_loss(model, batch), batches)
+    nats = train.mean_loss(model, model.loss, batches)
     print(f"{title}: {nats:.4f} nats a symbol", flush=True)
     return nats
 
@@ -95,13 +81,8 @@ def make(options):
     print(f"{len(names):,} names, validation on {len(held_out):,} ({source})", model, sep="\n")
     batches = batches_of(model, names, options.data or source, options.batch)
     held_out = batches_of(model, held_out, source, 256, shuffle=False)
-
-    def loss(batch, _):
-        nats, symbols = total_loss(model, batch)
-        return nats / symbols, None
-
-    train.fit(model, loss, batches, lambda: score("validation", model, held_out), options,
-              weight_decay=0.01)  # fmt: skip
+    train.fit(model, train.averaged(model.loss), batches,
+              lambda: score("validation", model, held_out), options, weight_decay=0.01)  # fmt: skip
     score("validation, best", model, held_out)
     train.save_model(train.model_path(options), model, settings)
     return model

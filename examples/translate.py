@@ -51,23 +51,14 @@ class Translator(nn.Module):
 
     def write(self, texts, beam=1):
         """What the model makes of texts: greedily, or by beam search."""
-        ids, known = [self.source.encode(text) for text in texts], self.target.vocabulary
-        written = decode.translate(
-            self.model, ids, sos=known.sos, eos=known.eos, beam=beam, max_length=40
+        return decode.translate_texts(
+            self.model, texts, self.source, self.target, beam=beam, max_length=40
         )
-        return [self.target.decode(tokens) for tokens in written]
 
 
 def batches_of(model, pairs, size):
-    """Batches of sources, their lengths, targets <sos> ... <eos>, and theirs; padding is 0."""
-    sources = [model.source.encode(a) for a, _ in pairs]
-    targets = [model.target.encode(b, sos=True, eos=True) for _, b in pairs]
-    return data.PaddedBatches(sources, size, outputs=targets, target_pad=0, bucket=32)
-
-
-def nats(model, pairs):
-    """Nats a target token, <eos> included."""
-    return train.mean_loss(model, model.loss, batches_of(model, pairs, 128))
+    """Batches of sentences and their translations <sos> ... <eos>, with lengths, both padded."""
+    return data.pair_batches(pairs, model.source, model.target, size, bucket=32)
 
 
 def score(title, model, pairs, beam=1):
@@ -79,33 +70,35 @@ def score(title, model, pairs, beam=1):
     return written
 
 
-def make(kind, pairs, held_out, options, texts, words, unit="token"):
-    """A model of this kind trained on the pairs, and saved.
-
-    texts: what each side's words are counted in;  words: how texts are cut, of data.UNITS
-    """
+def make(options):
+    """A model trained on the pairs of --data, and saved."""
+    made = data.synthetic.number_pairs(np.random.default_rng(0))
+    pairs, held_out = made[100:], made[:100]
+    if options.data:
+        files = [data.part_of(options.data, f"{part}.tsv") for part in ("train", "val")]
+        pairs, held_out = (data.read_pairs(f, data.words, options.longest) for f in files)
     settings = train.settings_of(options, "embedding", "hidden", "dropout", "attention")
-    for side, counted in zip(("source", "target"), texts, strict=True):
-        tokenizer = data.Tokenizer.build(words, counted, min_count=options.min_count)
+    for side, texts in zip(("source", "target"), zip(*pairs, strict=True), strict=True):
+        tokenizer = data.Tokenizer.build("elided words", texts, min_count=options.min_count)
         settings[side] = tokenizer.to_dict()
-    model = kind(**settings)
+    model = Translator(**settings)
     print(f"{len(pairs):,} pairs, validation on {len(held_out):,}", model, sep="\n")
 
     def validate():
-        loss = nats(model, held_out)
-        print(
-            f"validation: {loss:.4f} nats a {unit}, perplexity {train.perplexity(loss):.2f}",
-            flush=True,
-        )
+        loss = train.mean_loss(model, model.loss, batches_of(model, held_out, 128))
+        perplexity = train.perplexity(loss)
+        print(f"validation: {loss:.4f} nats a token, perplexity {perplexity:.2f}", flush=True)
         return loss
 
-    def loss(batch, _):
-        total, count = model.loss(batch)
-        return total / float(count), None
-
-    train.fit(model, loss, batches_of(model, pairs, options.batch), validate, options,
-              weight_decay=0.01)  # fmt: skip
+    train.fit(model, train.averaged(model.loss), batches_of(model, pairs, options.batch),
+              validate, options, weight_decay=0.01)  # fmt: skip
     train.save_model(train.model_path(options), model, settings)
+    score("validation", model, held_out, options.beam)
+    written = score("validation", model, held_out)
+    for (sentence, reference), found in list(zip(held_out, written, strict=True))[:5]:
+        print(f"{sentence} -> {found}   ({reference})")
+    if options.attention:
+        draw(Path(options.folder) / "attention.png", model, held_out[0][0])
     return model
 
 
@@ -123,37 +116,20 @@ def draw(path, model, text):
         axes.set_yticks(range(len(ids)), [*written, "<eos>"])
 
 
-def parser_of(description, folder, **sizes):
-    """The options of sequence-to-sequence programs."""
-    usual = {"embedding": 256, "hidden": 256, "batch": 64, "beam": 5, "longest": 200}
-    parser = train.program_parser(description, folder, **usual, **sizes)
-    parser.add_argument("--attention", action=argparse.BooleanOptionalAction, default=True,
-                        help="without it the state alone is passed on")  # fmt: skip
-    parser.set_defaults(lr=2e-3)
-    return parser
-
-
 def main():
-    parser = parser_of(__doc__, "runs/translate", epochs=(6, 12), min_count=2, dropout=0.3)
-    parser.add_argument("--say", help="a sentence to translate")
+    sizes = {"embedding": 256, "hidden": 256, "dropout": 0.3, "batch": 64, "beam": 5}
+    parser = train.program_parser(
+        __doc__, "runs/translate", epochs=(6, 12), min_count=2, longest=200, **sizes
+    )
+    add = parser.add_argument
+    add("--attention", action=argparse.BooleanOptionalAction, default=True,
+        help="without it the state alone is passed on")  # fmt: skip
+    add("--say", help="a sentence to translate")
+    parser.set_defaults(lr=2e-3)
     options = train.parse_options(parser, "say", "beam")
     if options.say is not None and not data.words(options.say):
         parser.error("--say: there is no word in it")
-    if options.load:
-        model = train.load_model(options.load, Translator)
-    else:
-        made = data.synthetic.number_pairs(np.random.default_rng(0))
-        pairs, held_out = made[100:], made[:100]
-        if options.data:
-            files = [data.part_of(options.data, f"{part}.tsv") for part in ("train", "val")]
-            pairs, held_out = (data.read_pairs(f, data.words, options.longest) for f in files)
-        model = make(Translator, pairs, held_out, options, zip(*pairs, strict=True), "elided words")
-        score("validation", model, held_out, options.beam)
-        written = score("validation", model, held_out)
-        for (sentence, reference), found in list(zip(held_out, written, strict=True))[:5]:
-            print(f"{sentence} -> {found}   ({reference})")
-        if options.attention:
-            draw(Path(options.folder) / "attention.png", model, held_out[0][0])
+    model = train.load_model(options.load, Translator) if options.load else make(options)
     if options.say:
         print(*model.write([options.say], options.beam))
     if options.evaluate:

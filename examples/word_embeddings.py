@@ -16,12 +16,12 @@ from __future__ import annotations
 import random
 
 import numpy as np
-from one_hot import FEATURES, show_features, show_one_hot
 
 import tinygrad_seq as tg
 from tinygrad_seq import data, nn, optim, train
 from tinygrad_seq.data import synthetic
-from tinygrad_seq.word2vec import WordVectors, correlation_table
+from tinygrad_seq.data.synthetic import FEATURE_NAMES, FEATURES, SENTENCES
+from tinygrad_seq.word2vec import WordVectors, correlation_table, feature_table, one_hot_table
 
 WORDS = ",".join(FEATURES)
 OUTPUTS = {
@@ -91,6 +91,17 @@ class WordModel(nn.Module):
         return WordVectors(self.tokenizer.vocabulary.tokens, weight)
 
 
+def show_unlearnt():
+    """Prints one-hot vectors, and vectors of features with what they have in common."""
+    words = sorted({word for word in data.words(" ".join(SENTENCES), lower=True) if word != "."})
+    print(f"one-hot vectors of the {len(words)} words of: {' '.join(SENTENCES)}")
+    features = WordVectors(list(FEATURES), np.array(list(FEATURES.values()), np.float32))
+    print(one_hot_table(words), feature_table(features, FEATURE_NAMES), sep="\n\n")
+    print(correlation_table(features, features.words, nearest=3))
+    for one, other in (("man", "woman"), ("king", "queen")):
+        print(f"{one} - {other} = {np.round(features[one] - features[other], 2)}")
+
+
 def score(name, model, text):
     """Nats a prediction over a text; over all words, where the output layer can."""
     size = 1 if model.kind == "language" else 100
@@ -147,8 +158,7 @@ def main():
     options = parse()
     text = options.evaluate and data.read_text(options.evaluate)
     if not options.load:
-        show_one_hot()
-        show_features()
+        show_unlearnt()
     model = train.load_model(options.load, WordModel) if options.load else make(options)
     words = [word for word in options.words.split(",") if word in model.tokenizer.vocabulary]
     if words:
