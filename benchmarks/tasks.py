@@ -58,11 +58,10 @@ def translate(folder):
     from tinygrad_seq import data
 
     pairs = data.read_pairs(data.part_of(folder, "train.tsv"), data.words)
-    words = [[token for text in column for token in data.words(text, lower=True, elisions=True)]
-             for column in zip(*pairs, strict=True)]  # fmt: skip
-    known = [data.Vocabulary.build(w, min_count=2, specials=()).tokens for w in words]
+    columns = zip(*pairs, strict=True)
+    tokenizers = [data.Tokenizer.build("elided words", c, min_count=2).to_dict() for c in columns]
     sizes = {"embedding": 256, "hidden": 256, "dropout": 0.0}
-    model = example.Translator(*known, **sizes, attention=True, elisions=True)
+    model = example.Translator(*tokenizers, **sizes, attention=True)
 
     def loss(batch):
         total, count = model.loss(batch)
