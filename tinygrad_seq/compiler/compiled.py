@@ -76,8 +76,8 @@ class CompiledScan:
         return [tensor_at(o, (node, i)) for i, o in enumerate(outs)]
 
     def _in_order(self, series: list[Any]) -> list[Any]:
-        """Return series from the first step that is made to the last; or back again."""
-        return [x[::-1] for x in series] if self.reverse else series
+        """Return series, or None, from the first step that is made to the last; or back again."""
+        return [None if x is None else x[::-1] for x in series] if self.reverse else series
 
     def pull(self, node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> Pulled:
         """Return (place, cotangent) of the leaves that are wanted (None: all).
@@ -114,10 +114,10 @@ class CompiledScan:
         count = len(node.parents)
         first, states = self.inputs, self.states
         if self.reverse:
-            g = [*g[:states], *[None if gy is None else gy[::-1] for gy in g[states:]]]
+            g = [*g[:states], *self._in_order(g[states:])]
         found = self.kernel.backward(kept[count:], kept[first + states : count], g, steps)
         if self.reverse:
-            found[:first] = [None if gx is None else gx[::-1] for gx in found[:first]]
+            found[:first] = self._in_order(found[:first])
         return found
 
     def _by_scan(self, node: Node, g: Any) -> list[Tensor | None] | None:
