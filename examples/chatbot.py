@@ -37,11 +37,7 @@ class Chatbot(nn.Module):
 
     def loss(self, batch):
         """Cross-entropy of all tokens that follow <sos>, and how many they are."""
-        said, lengths, replies, sizes = batch
-        logits = self.model(said, replies[:-1], lengths)
-        pad = self.target.vocabulary.pad
-        loss = nn.sequence_cross_entropy(logits, replies[1:], pad, reduction="sum")
-        return loss, int((sizes - 1).sum())
+        return self.model.loss(*batch, self.target.vocabulary.pad)
 
     def reply(self, said, beam=1):
         """What the model replies: greedily, or by beam search."""

@@ -43,11 +43,7 @@ class Translator(nn.Module):
 
     def loss(self, batch):
         """Cross-entropy of all tokens that follow <sos>, and how many they are."""
-        source, lengths, targets, sizes = batch
-        logits = self.model(source, targets[:-1], lengths)
-        pad = self.target.vocabulary.pad
-        loss = nn.sequence_cross_entropy(logits, targets[1:], pad, reduction="sum")
-        return loss, int((sizes - 1).sum())
+        return self.model.loss(*batch, self.target.vocabulary.pad)
 
     def write(self, texts, beam=1):
         """What the model makes of texts: greedily, or by beam search."""

@@ -54,6 +54,18 @@ def test_teacher_forcing_is_the_steps_one_by_one(kind):
     assert all(len(part) == B for part in state.parts)
 
 
+def test_loss_sums_what_follows_the_start_tokens(kind):
+    model, sizes, pad = make(kind), np.array([S, 1, 3, 2]), 0
+    targets = np.where(np.arange(S)[:, None] < sizes, 1 + INPUTS % (V - 1), pad)
+    loss, number = model.loss(SOURCE, LENGTHS, targets, sizes, pad)
+    expected = 0.0
+    for b, n in enumerate(sizes):
+        log_p = host(ops.log_softmax(model(SOURCE, targets, LENGTHS)[:, b]))
+        expected -= sum(log_p[t, targets[t + 1, b]] for t in range(n - 1))
+    assert number == sum(sizes) - B
+    np.testing.assert_allclose(loss.item(), expected, rtol=1e-12)
+
+
 def test_padding_is_invisible(kind):
     model, outside = make(kind), np.arange(T)[:, None] >= LENGTHS
     other = np.where(outside, (SOURCE + 3) % V, SOURCE)

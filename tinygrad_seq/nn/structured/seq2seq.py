@@ -13,6 +13,7 @@ from ...engine.random import Generator, chosen
 from ...engine.tensor import Tensor
 from ..linear import Linear
 from ..module import Module
+from ..recurrent import sequence_cross_entropy
 from ..regularisation import Dropout
 from ..rnn import GRU, LSTM, RNN
 from .attention import Attention, Memory
@@ -192,6 +193,20 @@ class Seq2Seq(Module):
 
         logits, _ = scheduled_sampling(self.step, state, inputs, sampling, drawn, generator)
         return logits
+
+    def loss(
+        self, source: Any, lengths: Any, targets: Any, sizes: Any, pad: int
+    ) -> tuple[Tensor, int]:
+        """Return the cross-entropy of what follows the start tokens, in nats, and their number.
+
+        It is summed over the tokens, under teacher forcing; batches as `data.pair_batches` gives
+        them: source (T, B), lengths (B,), 0 to T   targets (S, B): a start token, what is to be
+        written, an end token, then `pad`   sizes (B,), 1 to S
+        Raises ValueError or TypeError for arguments that do not fit.
+        """
+        logits = self(source, targets[:-1], lengths)
+        loss = sequence_cross_entropy(logits, targets[1:], pad, reduction="sum")
+        return loss, int((sizes - 1).sum())
 
 
 def _check_layers(name: str, rnn: Any) -> None:
