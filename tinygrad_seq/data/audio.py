@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
+from ..engine import checks
 from ..serialize import replacing
 
 Signal: TypeAlias = npt.NDArray[Any]
@@ -82,7 +82,7 @@ def write_wav(path: str | os.PathLike[str], signal: Signal, rate: int) -> None:
     Raises ValueError or TypeError for a signal or rate that does not fit, OSError where nothing can
     be written.
     """
-    samples, rate = to_int16(signal), _check.integer("rate", rate, 1)
+    samples, rate = to_int16(signal), checks.integer("rate", rate, 1)
     with replacing(path) as place, wave.open(os.fspath(place), "wb") as file:
         file.setparams((1, 2, rate, len(samples), "NONE", "not compressed"))
         file.writeframes(samples.astype("<i2").tobytes())
@@ -152,7 +152,7 @@ def resample(signal: Signal, rate: int, to_rate: int) -> Signal:
     Raises ValueError or TypeError for rates below 1 or a signal that does not fit.
     Source: Smith 2002, "Digital audio resampling home page".
     """
-    rate, to_rate = _check.integer("rate", rate, 1), _check.integer("to_rate", to_rate, 1)
+    rate, to_rate = checks.integer("rate", rate, 1), checks.integer("to_rate", to_rate, 1)
     x = check_signal(signal)
     common = math.gcd(rate, to_rate)
     up, down = to_rate // common, rate // common

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
+from ..engine import checks
 from .audio import Signal, check_signal, resample
 
 Frames: TypeAlias = npt.NDArray[Any]
@@ -22,7 +22,7 @@ def frames(signal: Signal, length: int, hop: int) -> Frames:
     T = 1 + (N - length) // hop; a signal shorter than one part is filled up with zeros
     """
     x = check_signal(signal)
-    length, hop = _check.integer("length", length, 1), _check.integer("hop", hop, 1)
+    length, hop = checks.integer("length", length, 1), checks.integer("hop", hop, 1)
     if len(x) < length:
         x = np.pad(x, (0, length - len(x)))
     return np.lib.stride_tricks.sliding_window_view(x, length)[::hop]
@@ -75,13 +75,13 @@ def log_mel(
     The FFT is as long as the window, rounded up to a power of two.
     Raises ValueError or TypeError for a signal or options that do not fit.
     """
-    length, step = round(_check.positive("window", window) * rate), round(hop * rate)
+    length, step = round(checks.positive("window", window) * rate), round(hop * rate)
     parts = frames(signal, length, step).astype(np.float64)
     fft_size = 1 << max(length - 1, 1).bit_length()
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
     power = np.abs(np.fft.rfft(parts * hann, fft_size)) ** 2
     bands = power @ _known_filters(rate, fft_size, mels, low, high).T
-    return np.log(bands + _check.positive("floor", floor)).astype(np.float32)
+    return np.log(bands + checks.positive("floor", floor)).astype(np.float32)
 
 
 def mfcc(signal: Signal, rate: int, count: int = 13, **options: Any) -> Frames:
@@ -121,7 +121,7 @@ def pitch(
     Raises ValueError for a window shorter than two of the longest periods, or another range.
     Source: Boersma 1993.
     """
-    length, step = round(_check.positive("window", window) * rate), round(hop * rate)
+    length, step = round(checks.positive("window", window) * rate), round(hop * rate)
     if not 0 < low < high <= rate / 2 or length < 2 * rate / low:
         raise ValueError(
             f"pitch: {low} to {high} hertz in windows of {window} s, expected within 0 to "
@@ -148,7 +148,7 @@ def stack_frames(features: Frames, count: int) -> Frames:
 
     The last frame stands again where others are missing.
     """
-    count = _check.integer("stack_frames: count", count, 1)
+    count = checks.integer("stack_frames: count", count, 1)
     last = features[-1:].repeat(-len(features) % count, axis=0)
     return np.concatenate([features, last]).reshape(-1, count * features.shape[1])
 
@@ -213,7 +213,7 @@ def change_speed(signal: Signal, factor: float) -> Signal:
     factor: above 0; rounded to a hundredth
     Source: Ko, Povey, Peddinti & Khudanpur 2015.
     """
-    hundredths = round(_check.positive("factor", factor) * 100)
+    hundredths = round(checks.positive("factor", factor) * 100)
     if hundredths < 1:
         raise ValueError(f"factor is {factor}, expected at least 0.01")
     return resample(signal, hundredths, 100)
@@ -230,7 +230,7 @@ def mask_features(
     """
     masked = np.array(features)
     for axis, (name, longest) in enumerate({"times": times, "bands": bands}.items()):
-        size, longest = masked.shape[axis], _check.integer(f"mask_features: {name}", longest, 0)
+        size, longest = masked.shape[axis], checks.integer(f"mask_features: {name}", longest, 0)
         length = int(generator.integers(0, min(longest, size) + 1))
         start = int(generator.integers(0, size - length + 1))
         run = slice(start, start + length)
@@ -254,6 +254,6 @@ def mask_padded(
 
 def crop(features: Frames, longest: int, generator: np.random.Generator) -> Frames:
     """Return so many frames of features (T, D) on end, from a random one on; all, if T is less."""
-    length = _check.integer("crop: longest", longest, 1)
+    length = checks.integer("crop: longest", longest, 1)
     start = int(generator.integers(0, max(len(features) - length, 0) + 1))
     return features[start : start + length]

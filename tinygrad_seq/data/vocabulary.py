@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
+from ..engine import checks
 from ..serialize import PathLike, check_readable, replacing
 from .batches.padding import pad_sequences
 
@@ -58,10 +58,10 @@ class Vocabulary:
         Raises TypeError, ValueError for bad tokens, counts and sizes.
         """
         first = _token_tuple("Vocabulary.build: specials", specials)
-        least = _check.integer("Vocabulary.build: min_count", min_count, 1)
+        least = checks.integer("Vocabulary.build: min_count", min_count, 1)
         room = None
         if max_size is not None:
-            room = _check.integer("Vocabulary.build: max_size", max_size, len(first)) - len(first)
+            room = checks.integer("Vocabulary.build: max_size", max_size, len(first)) - len(first)
         counts = Counter(_without_str("Vocabulary.build: tokens", tokens))
         _token_tuple("Vocabulary.build: tokens", counts)
         for special in first:

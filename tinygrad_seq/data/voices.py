@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
+from ..engine import checks
 from .audio import Signal
 from .recordings import Recording
 
@@ -33,8 +33,8 @@ def glide(
     Raises ValueError for formants that are not as many of every vowel, or numbers out of range.
     Source: Fant 1960, the source and the filter, as sums of harmonics.
     """
-    count = round(_check.not_negative("seconds", seconds) * _check.integer("rate", rate, 1))
-    points = np.array([_check.positive("pitch", hertz) for hertz in pitch])
+    count = round(checks.not_negative("seconds", seconds) * checks.integer("rate", rate, 1))
+    points = np.array([checks.positive("pitch", hertz) for hertz in pitch])
     vowels = np.array([list(vowel) for vowel in formants], dtype=np.float64)
     if vowels.ndim != 2 or not count or not len(points):
         raise ValueError(f"glide: {vowels.shape} formants, {len(points)} pitches, {count} samples")
@@ -52,7 +52,7 @@ def glide(
     sound *= np.minimum(1, 8 * np.minimum(edge, 1 - edge))
     sound /= np.abs(sound).max() or 1.0
     sound += breath * generator.standard_normal(count)
-    sound *= _check.fraction("loudness", loudness) / np.abs(sound).max()
+    sound *= checks.fraction("loudness", loudness) / np.abs(sound).max()
     return sound.astype(np.float32)
 
 
@@ -74,7 +74,7 @@ def spoken_words(
     """
     words = ["ae", "ai", "au", "ea", "ei", "eu", "ia", "ie", "iu", "ua"]
     recordings = []
-    for i in range(_check.integer("spoken_words: number", number, 1)):
+    for i in range(checks.integer("spoken_words: number", number, 1)):
         pitch = generator.uniform(90, 220) * generator.uniform(0.8, 1.2, 3)
         seconds, tract = generator.uniform(0.2, 0.4), generator.uniform(0.9, 1.15)
         formants = [VOWELS[letter][:2] for letter in words[i % 10]]
@@ -92,7 +92,7 @@ def different_speakers(
     Their columns: file; speaker, voice 0 to voice 3; split, four in ten of them val.
     """
     recordings = []
-    for i in range(_check.integer("different_speakers: number", number, 1)):
+    for i in range(checks.integer("different_speakers: number", number, 1)):
         speaker = i % 4
         formants = [list(VOWELS.values())[k] for k in generator.integers(0, 4, 2)]
         pitch = (90 + 35 * speaker) * generator.uniform(0.93, 1.07, 3)
@@ -119,7 +119,7 @@ def moods(generator: np.random.Generator, number: int = 96, rate: int = 8000) ->
     """
     speakers = {"ann": (190, 1.15), "bob": (110, 0.95), "cleo": (160, 1.1), "dan": (130, 0.9)}
     recordings = []
-    for i in range(_check.integer("moods: number", number, 1)):
+    for i in range(checks.integer("moods: number", number, 1)):
         speaker, emotion = list(speakers)[i % 4], list(MOODS)[i // 4 % 4]
         (height, tract), (melody, seconds) = speakers[speaker], MOODS[emotion]
         pitch = height * np.array(melody) * generator.uniform(0.9, 1.1, 3)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import _check
+from ..engine import checks
 from .optimizer import Optimizer
 
 
@@ -61,7 +61,7 @@ class Schedule(ABC):
         who = type(self).__name__
         check_groups(who, self.optimizer, len(bases))
         rates = [
-            _check.not_negative(f"{who}: lr at step {epoch}", self.rate(base, epoch, i))
+            checks.not_negative(f"{who}: lr at step {epoch}", self.rate(base, epoch, i))
             for i, base in enumerate(bases)
         ]
         self.last_epoch, self._last_lr = epoch, rates
@@ -101,7 +101,7 @@ def saved_rates(what: str, rates: Any, count: int) -> list[float]:
     if isinstance(rates, str) or not isinstance(rates, Sequence) or len(rates) != count:
         raise ValueError(f"{what} is {rates!r}, expected {count} numbers, one for each group")
     try:
-        return [_check.not_negative(f"{what}[{i}]", rate) for i, rate in enumerate(rates)]
+        return [checks.not_negative(f"{what}[{i}]", rate) for i, rate in enumerate(rates)]
     except TypeError as error:
         raise ValueError(str(error)) from None
 

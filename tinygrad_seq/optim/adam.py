@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from .._check import Check, flag, not_negative, pair_below_one
+from ..engine.checks import Check, flag, not_negative, pair_below_one
 from ..ops import maximum, sqrt
 from .optimizer import Flags, Numbers, Optimizer, Options, Params, Slots, descent
 

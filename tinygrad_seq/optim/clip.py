@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _check
 from ..compiler.arrays import one_pass, sum_of_squares
+from ..engine import checks
 from ..engine.backend import Array, as_array, xp
 from ..engine.tensor import Tensor, tensor_at
 from ..machine.memory import memory
@@ -34,10 +34,10 @@ def clip_grad_norm_(
     Source: Pascanu, Mikolov & Bengio 2013, algorithm 1
     """
     who = "clip_grad_norm_"
-    limit = _check.real(f"{who}: max_norm", max_norm)
+    limit = checks.real(f"{who}: max_norm", max_norm)
     if not limit >= 0:
         raise ValueError(f"{who}: max_norm is {limit}, expected a number of 0 or more")
-    power = _check.positive(f"{who}: norm_type", norm_type)
+    power = checks.positive(f"{who}: norm_type", norm_type)
     found = _gradients(who, parameters)
     norms = _norms([gradient.values for gradient in found], power)
     total = _joined(norms, power)
@@ -64,7 +64,7 @@ def clip_grad_value_(
     a clip_value below 0.
     """
     who = "clip_grad_value_"
-    limit = _check.not_negative(f"{who}: clip_value", clip_value)
+    limit = checks.not_negative(f"{who}: clip_value", clip_value)
     found = _gradients(who, parameters)
     largest = _norms([gradient.values for gradient in found], math.inf)
     if error_if_nonfinite and not all(map(math.isfinite, largest)):
@@ -95,7 +95,7 @@ class _Gradient:
 def _gradients(who: str, parameters: Tensor | Iterable[Tensor]) -> list[_Gradient]:
     """Return the gradients there are, each parameter's once, row-sparse ones with each row once."""
     found: dict[int, _Gradient] = {}
-    for i, p in enumerate(_check.tensors(f"{who}: parameters", parameters)):
+    for i, p in enumerate(checks.tensors(f"{who}: parameters", parameters)):
         grad = p.grad
         if isinstance(grad, RowSparseTensor):
             rows, values = grad.coalesced()

@@ -12,8 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
-from .. import _check
 from ..compiler.arrays import one_pass
+from ..engine import checks
 from ..engine.backend import Array, backend_of, xp
 from ..engine.tensor import Tensor
 from ..engine.writes import written
@@ -39,7 +39,7 @@ class Optimizer(ABC):
     takes effect at the next step. `state`, by parameter: "step" and the arrays named by `slots`.
     """
 
-    checks: ClassVar[dict[str, _check.Check]]
+    checks: ClassVar[dict[str, checks.Check]]
     """Every option by name, with what tells whether a value fits."""
 
     slot_names: ClassVar[tuple[str, ...]] = ()
@@ -200,7 +200,7 @@ class Optimizer(ABC):
 
     def _checked_params(self, what: str, given: Any) -> list[Tensor]:
         """Return the Tensors of a new group: leaves, none known already."""
-        params = _check.tensors(what, given)
+        params = checks.tensors(what, given)
         if not params:
             raise ValueError(f"{what} is empty")
         known = {id(p) for p in self._params()}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import _check
+from ..engine import checks
 from ._schedule import (
     check_count,
     check_groups,
@@ -52,13 +52,13 @@ class ReduceLROnPlateau:
             if value not in known:
                 raise ValueError(f"{who}: {name} is {value!r}, expected one of {known}")
         self.mode, self.threshold_mode = mode, threshold_mode
-        self.factor = _check.not_negative(f"{who}: factor", factor)
+        self.factor = checks.not_negative(f"{who}: factor", factor)
         if self.factor >= 1:
             raise ValueError(f"{who}: factor is {factor}, expected a number below 1")
-        self.patience = _check.integer(f"{who}: patience", patience, 0)
-        self.threshold = _check.not_negative(f"{who}: threshold", threshold)
-        self.cooldown = _check.integer(f"{who}: cooldown", cooldown, 0)
-        self.eps = _check.not_negative(f"{who}: eps", eps)
+        self.patience = checks.integer(f"{who}: patience", patience, 0)
+        self.threshold = checks.not_negative(f"{who}: threshold", threshold)
+        self.cooldown = checks.integer(f"{who}: cooldown", cooldown, 0)
+        self.eps = checks.not_negative(f"{who}: eps", eps)
         groups = len(optimizer.param_groups)
         bounds = list(min_lr) if isinstance(min_lr, Sequence) else [min_lr] * groups
         self.min_lrs = saved_rates(f"{who}: min_lr", bounds, groups)
@@ -72,7 +72,7 @@ class ReduceLROnPlateau:
         metrics: a number, or a Tensor of one element; an infinite one is never better
         Raises FloatingPointError for NaN, and then changes nothing.
         """
-        metric = _check.real("ReduceLROnPlateau: metrics", metrics)
+        metric = checks.real("ReduceLROnPlateau: metrics", metrics)
         if math.isnan(metric):
             raise FloatingPointError("ReduceLROnPlateau: metrics is NaN, expected a number")
         check_groups("ReduceLROnPlateau", self.optimizer, len(self.min_lrs))

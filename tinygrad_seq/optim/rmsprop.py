@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._check import Check, flag, fraction, not_negative
+from ..engine.checks import Check, flag, fraction, not_negative
 from ..ops import maximum, sqrt
 from .optimizer import Flags, Numbers, Optimizer, Options, Params, Slots, descent
 

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
-from .. import _check
+from ..engine import checks
 from ._schedule import Schedule
 from .optimizer import Optimizer
 
@@ -19,8 +19,8 @@ class StepLR(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size = _check.integer("StepLR: step_size", step_size, 1)
-        self.gamma = _check.not_negative("StepLR: gamma", gamma)
+        self.step_size = checks.integer("StepLR: step_size", step_size, 1)
+        self.gamma = checks.not_negative("StepLR: gamma", gamma)
         super().__init__(optimizer)
 
     def rate(self, base: float, epoch: int, group: int) -> float:
@@ -37,10 +37,10 @@ class MultiStepLR(Schedule):
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
         self.milestones = sorted(
-            _check.integer(f"MultiStepLR: milestones[{i}]", milestone, 0)
+            checks.integer(f"MultiStepLR: milestones[{i}]", milestone, 0)
             for i, milestone in enumerate(milestones)
         )
-        self.gamma = _check.not_negative("MultiStepLR: gamma", gamma)
+        self.gamma = checks.not_negative("MultiStepLR: gamma", gamma)
         super().__init__(optimizer)
 
     def rate(self, base: float, epoch: int, group: int) -> float:
@@ -56,7 +56,7 @@ class ExponentialLR(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        self.gamma = _check.not_negative("ExponentialLR: gamma", gamma)
+        self.gamma = checks.not_negative("ExponentialLR: gamma", gamma)
         super().__init__(optimizer)
 
     def rate(self, base: float, epoch: int, group: int) -> float:
@@ -78,8 +78,8 @@ class CosineAnnealingLR(Schedule):
         T_max: int,  # noqa: N803
         eta_min: float = 0.0,
     ) -> None:
-        self.T_max = _check.integer("CosineAnnealingLR: T_max", T_max, 1)
-        self.eta_min = _check.not_negative("CosineAnnealingLR: eta_min", eta_min)
+        self.T_max = checks.integer("CosineAnnealingLR: T_max", T_max, 1)
+        self.eta_min = checks.not_negative("CosineAnnealingLR: eta_min", eta_min)
         super().__init__(optimizer)
 
     def rate(self, base: float, epoch: int, group: int) -> float:
@@ -116,7 +116,7 @@ class LambdaLR(Schedule):
     def rate(self, base: float, epoch: int, group: int) -> float:
         """Return base·lr_lambda(epoch)."""
         function = self.lr_lambdas[group if len(self.lr_lambdas) > 1 else 0]
-        return base * _check.real("LambdaLR: lr_lambda's result", function(epoch))
+        return base * checks.real("LambdaLR: lr_lambda's result", function(epoch))
 
 
 class WarmupCosine(Schedule):
@@ -131,9 +131,9 @@ class WarmupCosine(Schedule):
     """
 
     def __init__(self, optimizer: Optimizer, warmup: int, total: int, floor: float = 0.0) -> None:
-        self.warmup = _check.integer("WarmupCosine: warmup", warmup, 0)
-        self.total = _check.integer("WarmupCosine: total", total, 1)
-        self.floor = _check.fraction("WarmupCosine: floor", floor)
+        self.warmup = checks.integer("WarmupCosine: warmup", warmup, 0)
+        self.total = checks.integer("WarmupCosine: total", total, 1)
+        self.floor = checks.fraction("WarmupCosine: floor", floor)
         if self.warmup >= self.total:
             raise ValueError(f"WarmupCosine: warmup is {warmup}, expected less than total, {total}")
         super().__init__(optimizer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from .._check import Check, flag, not_negative, real
+from ..engine.checks import Check, flag, not_negative, real
 from .optimizer import Flags, Numbers, Optimizer, Options, Params, Slots, descent
 
 

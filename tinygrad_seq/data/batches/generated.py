@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import _check
+from ...engine import checks
 from .position import Epochs
 
 
@@ -26,8 +26,8 @@ class GeneratedBatches(Epochs):
         self, make: Callable[[np.random.Generator, int], Any], number: int, seed: int = 0
     ) -> None:
         self.make = make
-        self.number = _check.integer("GeneratedBatches: number", number, 1)
-        self.seed = _check.integer("GeneratedBatches: seed", seed, 0)
+        self.number = checks.integer("GeneratedBatches: number", number, 1)
+        self.seed = checks.integer("GeneratedBatches: seed", seed, 0)
         super().__init__()
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ... import _check
+from ...engine import checks
 from .padding import Array, Ids, check_pad, numbers, pad_sequences, same_dtype
 from .position import Epochs
 
@@ -45,9 +45,9 @@ class PaddedBatches(Epochs):
         drop_last: bool = False,
         bucket: int = 1,
     ) -> None:
-        self.batch_size = _check.integer("PaddedBatches: batch_size", batch_size, 1)
-        self.bucket = _check.integer("PaddedBatches: bucket", bucket, 1)
-        self.seed = _check.integer("PaddedBatches: seed", seed, 0)
+        self.batch_size = checks.integer("PaddedBatches: batch_size", batch_size, 1)
+        self.bucket = checks.integer("PaddedBatches: bucket", bucket, 1)
+        self.seed = checks.integer("PaddedBatches: seed", seed, 0)
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         self.pad, self.target_pad = pad, target_pad
         self._sequences = same_dtype("PaddedBatches: sequences", sequences)

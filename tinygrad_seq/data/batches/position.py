@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from ... import _check
+from ...engine import checks
 
 
 class Batches(Protocol):
@@ -42,7 +42,7 @@ class Epochs:
         """
         who = type(self).__name__
         position = _restored(who, state, self._settings(), len(self))
-        epoch = _check.integer(f"{who}: state['epoch']", state["epoch"], 0)
+        epoch = checks.integer(f"{who}: state['epoch']", state["epoch"], 0)
         self._epoch, self._position, self._turn = epoch, position, object()
 
     def _settings(self) -> dict[str, int]:
@@ -84,9 +84,9 @@ def _restored(who: str, state: Mapping[str, Any], same: Mapping[str, int], limit
         if key not in state:
             raise ValueError(f"{who}: state has no {key!r}, it has {sorted(map(str, state))}")
     for key, expected in same.items():
-        if _check.integer(f"{who}: state[{key!r}]", state[key], 0) != expected:
+        if checks.integer(f"{who}: state[{key!r}]", state[key], 0) != expected:
             raise ValueError(f"{who}: state has {key} {state[key]}, expected {expected}")
-    place = _check.integer(f"{who}: state['position']", state["position"], 0)
+    place = checks.integer(f"{who}: state['position']", state["position"], 0)
     if place > limit:
         raise ValueError(f"{who}: state['position'] is {place}, expected at most {limit}")
     return place

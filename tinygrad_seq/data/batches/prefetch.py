@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ... import _check
+from ...engine import checks
 from .position import Batches
 
 
@@ -30,7 +30,7 @@ class Prefetcher:
     def __init__(
         self, batches: Batches, ahead: int = 2, transform: Callable[[Any], Any] | None = None
     ) -> None:
-        self.ahead = _check.integer("Prefetcher: ahead", ahead, 1)
+        self.ahead = checks.integer("Prefetcher: ahead", ahead, 1)
         self.batches, self.transform = batches, transform
         self._state = batches.state_dict()
         self._running: _Epoch | None = None

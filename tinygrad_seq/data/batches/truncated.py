@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from ... import _check
+from ...engine import checks
 from .padding import Array, Ids
 from .position import Epochs
 
@@ -26,8 +26,8 @@ class TruncatedBPTT(Epochs):
     """
 
     def __init__(self, ids: npt.ArrayLike, batch_size: int, length: int) -> None:
-        self.batch_size = _check.integer("TruncatedBPTT: batch_size", batch_size, 1)
-        self.length = _check.integer("TruncatedBPTT: length", length, 1)
+        self.batch_size = checks.integer("TruncatedBPTT: batch_size", batch_size, 1)
+        self.length = checks.integer("TruncatedBPTT: length", length, 1)
         stream = np.asarray(ids)
         if stream.ndim != 1:
             raise ValueError(f"TruncatedBPTT: ids have shape {stream.shape}, expected (N,)")

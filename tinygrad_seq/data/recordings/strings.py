@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ... import _check
+from ...engine import checks
 from ..audio import Signal
 from .labelled import AudioFolder, Recording
 from .tables import named, only_table, read_table
@@ -72,8 +72,8 @@ def draw_strings(
     Raises ValueError for no recordings, numbers below 1, and, naming the table and its line, for
     what is not one word.
     """
-    number = _check.integer("draw_strings: number", number, 1)
-    longest = _check.integer("draw_strings: longest", longest, 1)
+    number = checks.integer("draw_strings: number", number, 1)
+    longest = checks.integer("draw_strings: longest", longest, 1)
     if not recordings:
         raise ValueError("draw_strings: no recordings, expected at least one")
     speakers: dict[str, list[Recording]] = {}

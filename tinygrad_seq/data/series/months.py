@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ... import _check
+from ...engine import checks
 from ..text import read_text
 
 
@@ -58,7 +58,7 @@ def made_up_months(number: int) -> tuple[list[int], list[float]]:
     y_t = 100 + 0.2 t + (20 + 0.05 t) sin(2π t / 12) + 2 ε_t, ε_t of deviation 1, always the same
     Raises ValueError for a number below 1.
     """
-    t = np.arange(_check.integer("made_up_months: number", number, 1))
+    t = np.arange(checks.integer("made_up_months: number", number, 1))
     noise = np.random.default_rng(0).standard_normal(number)
     values = 100 + 0.2 * t + (20 + 0.05 * t) * np.sin(2 * np.pi * t / 12) + 2 * noise
     return list(range(number)), values.tolist()

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ... import _check
+from ...engine import checks
 from ..text import read_text
 
 Roll: TypeAlias = npt.NDArray[np.float32]
@@ -65,7 +65,7 @@ def transposed(pieces: Iterable[Roll], most: int) -> list[Roll]:
 
     Raises ValueError for most below 0.
     """
-    most, found = _check.integer("transposed: most", most, 0), []
+    most, found = checks.integer("transposed: most", most, 0), []
     for roll in pieces:
         low, high = np.flatnonzero(roll.any(axis=0))[[0, -1]] if roll.any() else (most, -most)
         found += [
@@ -83,7 +83,7 @@ def sound_of(roll: Roll, rate: int, step: float = 0.25) -> npt.NDArray[np.float3
     rate: samples a second;  step: seconds
     Raises ValueError for a rate below 1 or a step that is not above 0.
     """
-    rate, step = _check.integer("sound_of: rate", rate, 1), _check.positive("sound_of: step", step)
+    rate, step = checks.integer("sound_of: rate", rate, 1), checks.positive("sound_of: step", step)
     long = int(rate * step)
     sound = np.zeros(long * (len(roll) + 1))
     struck = roll > np.concatenate([np.zeros_like(roll[:1]), roll[:-1]])

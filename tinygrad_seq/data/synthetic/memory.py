@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ... import _check
+from ...engine import checks
 
 Task: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
@@ -50,7 +50,7 @@ def copy_memory(generator: np.random.Generator, length: int, number: int) -> Tas
 
 def copy_by_guessing(length: int) -> float:
     """Return the nats a step of `copy_memory` without a memory: 10 log 8 / (length + 20)."""
-    return 10 * math.log(8) / (_check.integer("copy_by_guessing: length", length, 1) + 20)
+    return 10 * math.log(8) / (checks.integer("copy_by_guessing: length", length, 1) + 20)
 
 
 def temporal_order(generator: np.random.Generator, length: int, number: int) -> Task:
@@ -75,6 +75,6 @@ def temporal_order(generator: np.random.Generator, length: int, number: int) -> 
 
 def _check_sizes(name: str, length: int, least: int, number: int) -> tuple[int, int]:
     return (
-        _check.integer(f"{name}: length", length, least),
-        _check.integer(f"{name}: number", number, 1),
+        checks.integer(f"{name}: length", length, least),
+        checks.integer(f"{name}: number", number, 1),
     )

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 
-from ... import _check
+from ...engine import checks
 from ..corpus import Tagged
 
 OPINIONS = (
@@ -32,7 +32,7 @@ def tagged_sentences(generator: np.random.Generator, number: int) -> list[Tagged
     verbs = ["walk", "talk", "run", "play", "fight", "dream", "work", "cook"]
     nouns = [*verbs, "cat", "dog", "tree", "river"]
     sentences = []
-    for _ in range(_check.integer("tagged_sentences: number", number, 1)):
+    for _ in range(checks.integer("tagged_sentences: number", number, 1)):
         first, second, verb = *generator.choice(nouns, 2), generator.choice(verbs)
         pairs = (
             [("they", "PRON")] if generator.random() < 0.5 else [("the", "DET"), (first, "NOUN")]
@@ -61,7 +61,7 @@ def names(generator: np.random.Generator, number: int) -> list[str]:
 
     Raises ValueError for a number below 1.
     """
-    lengths = generator.choice((2, 3), _check.integer("names: number", number, 1))
+    lengths = generator.choice((2, 3), checks.integer("names: number", number, 1))
     made = []
     for n in lengths:
         consonants, vowels = generator.choice(list("klmnrst"), n), generator.choice(list("aeio"), n)
@@ -75,7 +75,7 @@ def opinions(random: random.Random, number: int) -> list[tuple[str, int]]:
     One word tells, of fifteen that are good or fifteen that are bad.
     Raises ValueError for a number below 1.
     """
-    return [_opinion(random) for _ in range(_check.integer("opinions: number", number, 1))]
+    return [_opinion(random) for _ in range(checks.integer("opinions: number", number, 1))]
 
 
 def remarks(random: random.Random, number: int) -> list[str]:
@@ -84,7 +84,7 @@ def remarks(random: random.Random, number: int) -> list[str]:
     Raises ValueError for a number below 1.
     """
     made = []
-    for _ in range(_check.integer("remarks: number", number, 1)):
+    for _ in range(checks.integer("remarks: number", number, 1)):
         text, good = _opinion(random)
         made.append(f"{text} {random.choice(COMPANY[good])}")
     return made
@@ -103,7 +103,7 @@ def court(random: random.Random, number: int) -> str:
     Raises ValueError for a number below 1.
     """
     choose, lines = random.choice, []
-    for _ in range(_check.integer("court: number", number, 1)):
+    for _ in range(checks.integer("court: number", number, 1)):
         who = choose(("king", "queen", "man", "woman"))
         he, his = ("he", "his") if who in ("king", "man") else ("she", "her")
         royal = choose((f"rules {his} kingdom", f"wears {his} crown", f"sits on {his} throne"))

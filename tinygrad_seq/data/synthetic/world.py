@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Iterator
 
-from ... import _check
+from ...engine import checks
 
 PEOPLE = {
     ("king", "queen"): ("wears the crown", "rules the land", "sits on the throne"),
@@ -40,7 +40,7 @@ def world(random: random.Random, number: int) -> Iterator[list[str]]:
 
     Raises ValueError for a number below 1.
     """
-    for _ in range(_check.integer("world: number", number, 1)):
+    for _ in range(checks.integer("world: number", number, 1)):
         kind = random.random()
         if kind < 0.5:
             pair, deeds = random.choice(list(PEOPLE.items()))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ... import ops
-from ..._check import fraction
 from ...engine.backend import backend_of, values, xp
+from ...engine.checks import fraction
 from ...engine.random import Generator, chosen
 from ...engine.tensor import Tensor
 

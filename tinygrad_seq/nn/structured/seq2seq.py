@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import ops
-from ..._check import fraction
 from ...engine.backend import values
+from ...engine.checks import fraction
 from ...engine.random import Generator, chosen
 from ...engine.tensor import Tensor
 from ..linear import Linear

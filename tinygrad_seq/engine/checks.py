@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
-from .engine.tensor import Tensor
+from .tensor import Tensor
 
 Check: TypeAlias = Callable[[str, Any], Any]
 """(what it is called, its value) -> the value as a Python number, pair or flag."""
