@@ -11,9 +11,9 @@ from ..engine.backend import Array
 from ..engine.modes import current
 from ..engine.tensor import tensor_at
 from ..machine import runtime
+from ..tracing.step import results_of, trace_of
+from ..tracing.trace import Leaf, Symbol, Untraceable
 from .fuse import SMALL
-from .tracing.step import results_of, trace_of
-from .tracing.trace import Leaf, Symbol, Untraceable
 
 WIDTH = 1024
 """Elements of a row: arrays are cut into rows whatever their shape."""

@@ -14,12 +14,12 @@ from ..engine.graph import Node, Place, complete
 from ..engine.modes import current, is_grad_enabled
 from ..engine.primitive import pull_through
 from ..engine.tensor import Tensor, tensor_at
+from ..tracing.hoist import Before
+from ..tracing.step import Trace
+from ..tracing.trace import Untraceable
 from .higher import Backward
 from .passes.kernel import Kernel
 from .passes.plan import Plan
-from .tracing.hoist import Before
-from .tracing.step import Trace
-from .tracing.trace import Untraceable
 
 Pulled = list[tuple[Place, Any]]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..ops.scan import Step, Tensors, check_inputs
+from ..tracing.hoist import Before
+from ..tracing.step import Trace, traced
+from ..tracing.trace import Entry, Leaf, Symbol, Untraceable
 from .fuse import explained
 from .passes.program import Program
 from .scan import arranged, check_compilable, check_repeatable, compiled
-from .tracing.hoist import Before
-from .tracing.step import Trace, traced
-from .tracing.trace import Entry, Leaf, Symbol, Untraceable
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan

@@ -16,10 +16,10 @@ from ..engine.writes import lend_all
 from ..machine import runtime
 from ..ops import region as regions
 from ..ops.shape import reshape
+from ..tracing.contents import contents
+from ..tracing.step import Trace, attempted, results_of, trace_of
+from ..tracing.trace import Leaf, Symbol, Untraceable, freeze
 from .scan import Unsuitable, note, numbers_of, remembered
-from .tracing.contents import contents
-from .tracing.step import Trace, attempted, results_of, trace_of
-from .tracing.trace import Leaf, Symbol, Untraceable, freeze
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .. import ops
 from ..engine.primitive import fit
 from ..engine.tensor import Tensor
+from ..tracing.trace import Symbol, called, given, needed, replay
 from .scan import run
-from .tracing.trace import Symbol, called, given, needed, replay
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan

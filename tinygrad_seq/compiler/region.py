@@ -8,8 +8,8 @@ from typing import Any
 from ..engine.graph import Node
 from ..engine.tensor import Tensor, tensor_at
 from ..ops.shape import reshape
+from ..tracing.step import Trace
 from .compiled import CompiledScan
-from .tracing.step import Trace
 
 
 class CompiledRegion(CompiledScan):

@@ -23,10 +23,10 @@ from ..ops.scan import (
     step_name,
     without_padding,
 )
-from .tracing.contents import Contents, contents
-from .tracing.hoist import Before
-from .tracing.step import Trace, traced
-from .tracing.trace import Untraceable
+from ..tracing.contents import Contents, contents
+from ..tracing.hoist import Before
+from ..tracing.step import Trace, traced
+from ..tracing.trace import Untraceable
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan

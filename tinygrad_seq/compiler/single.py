@@ -15,9 +15,9 @@ import numpy as np
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..machine import runtime
+from ..tracing.contents import Contents, contents
+from ..tracing.trace import Untraceable
 from .scan import op_of
-from .tracing.contents import Contents, contents
-from .tracing.trace import Untraceable
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan  # Numba is imported when something is compiled

@@ -19,7 +19,7 @@ class _Modes(threading.local):
     recording = True
     anomaly = False
     unrolled = False  # whether `scan` is the loop itself; see compiler/scan.py
-    tracer: Any = None  # called with (op, args, static) in place of the op; see compiler/trace.py
+    tracer: Any = None  # called with (op, args, static) in place of the op; see tracing/trace.py
     lending = True  # off in the backward pass: arrays that rules make are nobody else's
 
 

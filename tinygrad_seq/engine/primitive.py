@@ -53,6 +53,12 @@ class Primitive:
         self.differentiable = [i for i, name in enumerate(self.parameters) if name in names]
         self.mask = sum(1 << i for i in self.differentiable)
 
+    def bound(self, args: Sequence[Any], static: dict[str, Any]) -> inspect.BoundArguments:
+        """Return arguments and options by the names of its parameters, all that it takes."""
+        found = self.signature.bind(*args, **static)
+        found.apply_defaults()
+        return found
+
     def plan(self, key: int) -> Plan:
         """Return the plan for this pattern of inputs, made once.
 
@@ -224,8 +230,7 @@ def _declared(op: Primitive) -> Callable[..., Tensor]:
     @functools.wraps(forward)
     def call(*args: Any, **static: Any) -> Any:
         if static and not _PLAIN.issuperset(map(type, static.values())):
-            bound = op.signature.bind(*args, **static)
-            bound.apply_defaults()
+            bound = op.bound(args, static)
             args, static = bound.args, bound.kwargs
         for a in args:
             if isinstance(a, Tensor):

@@ -8,13 +8,12 @@ unrolled.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..tracing.trace import Entry, Leaf, Symbol, Tracer, Untraceable, tracing
+from ...tracing.trace import Entry, Leaf, Symbol, Tracer, Untraceable, tracing
 from .expressions import ELEMENTWISE, Graph, Value
 
 _KINDS = {Leaf.INPUT: "input", Leaf.STATE: "state", Leaf.COTANGENT: "cotangent"}
@@ -73,12 +72,12 @@ class Normaliser:
         self.shape = entry.outs[0].shape
         if op.variadic:
             return rules[op.name](self, args, **entry.static)
-        return rules[op.name](self, **bound(op.signature, args, entry.static))
+        return rules[op.name](self, **op.bound(args, entry.static).arguments)
 
     def _defined(self, entry: Entry) -> Value:
         """Return what an op gives by the ops that it is defined as."""
         op, tracer = entry.op, Tracer()
-        options = bound(op.signature, list(entry.args), entry.static)
+        options = op.bound(entry.args, entry.static).arguments
         try:
             with tracing(tracer):
                 result = definitions.get(op.name, op.forward)(**options).array
@@ -149,13 +148,6 @@ class Normaliser:
                 if axes == {1} or (not flat and rows) or v.width != widest:
                     raise Untraceable(f"{op} of a tensor {a.shape} and rows")
         return self.graph.apply(op, *values)
-
-
-def bound(signature: inspect.Signature, args: list[Any], static: dict[str, Any]) -> dict[str, Any]:
-    """Return an op's arguments by the names of its parameters."""
-    found = signature.bind(*args, **static)
-    found.apply_defaults()
-    return found.arguments
 
 
 def _width(shape: tuple[int, ...]) -> int:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tracing.step import Derivative, Trace
-from ..tracing.trace import Symbol, Untraceable
+from ...tracing.step import Derivative, Trace
+from ...tracing.trace import Symbol, Untraceable
 from . import rules as rules  # it enters its rules
 from .expressions import REDUCTIONS, Graph, Value, ordered
 from .normalise import Normaliser

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..tracing.trace import Untraceable
+from ...tracing.trace import Untraceable
 from .expressions import ELEMENTWISE, Value
 
 COSTS = dict.fromkeys((

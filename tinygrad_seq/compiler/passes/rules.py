@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import ops
 from ...engine.tensor import Tensor
-from ..tracing.trace import Symbol, Untraceable
+from ...tracing.trace import Symbol, Untraceable
 from .expressions import Value
 from .normalise import Normaliser, definitions, last_axis, rule
 

@@ -12,8 +12,8 @@ import pytest
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops
 from tinygrad_seq.compiler import scan as scanning
-from tinygrad_seq.compiler.tracing.contents import contents
 from tinygrad_seq.machine import runtime
+from tinygrad_seq.tracing.contents import contents
 
 pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
 

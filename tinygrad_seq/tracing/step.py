@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ... import ops
-from ...engine.graph import Node, backpropagate
-from ...engine.modes import current
-from ...engine.tensor import Tensor, tensor_at
-from ...ops.scan import check_result
+from .. import ops
+from ..engine.graph import Node, backpropagate
+from ..engine.modes import current
+from ..engine.tensor import Tensor, tensor_at
+from ..ops.scan import check_result
 from .trace import Entry, Leaf, Symbol, Tracer, Untraceable, called, replay, tracing
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ... import ops
-from ...engine.modes import enable_grad
-from ...engine.record import record
-from ...engine.tensor import Tensor, tensor_at
-from ..passes.expressions import ELEMENTWISE
-from ..passes.normalise import bound
+from .. import ops
+from ..engine.modes import enable_grad
+from ..engine.primitive import registry
+from ..engine.record import record
+from ..engine.tensor import Tensor, tensor_at
+from ..ops import activations, elementwise
 from .step import Trace
-from .trace import Entry, Leaf, Symbol, Tracer, Untraceable, called, needed, replay, tracing
+from .trace import DETACH, Entry, Leaf, Symbol, Tracer, Untraceable, called, needed, replay, tracing
 
 PRODUCTS = ("matmul", "linear")
 STEPS = 3  # on which what runs before the loop is tried
@@ -202,8 +202,11 @@ def _is_weight(value: Any) -> bool:
 
 # ---- all steps at once ---------------------------------------------------------------------------
 
-ALSO_ELEMENTWISE = ("clip", "leaky_relu", "elu", "softplus", "logsigmoid", "gelu", "astype",
-                    "isfinite", "invert", "bitwise_and", "bitwise_or", "detach")  # fmt: skip
+ELEMENTWISE = {DETACH.name} | {
+    name
+    for name, op in registry.items()
+    if op.forward.__module__ in (elementwise.__name__, activations.__name__)
+}
 FROM_FRONT = ("sum", "mean", "max", "min", "var", "std", "logsumexp", "softmax", "log_softmax",
               "cumsum", "flip", "argmax", "argmin", "all", "any", "concat", "split")  # fmt: skip
 """Ops with an axis, which is to count from the end when there is one more in front."""
@@ -216,7 +219,7 @@ def over_time(entry: Entry, args: list[Any], steps: int) -> Any:
     """
     name, varying = entry.op.name, [_varies(a) for a in entry.args]
     rank = max(len(a.shape) for a in entry.args if type(a) is Symbol)
-    if name in ELEMENTWISE or name in ALSO_ELEMENTWISE:
+    if name in ELEMENTWISE:
         for i, v in enumerate(varying):
             if v and args[i].ndim < rank + 1:
                 lengths = (1,) * (rank + 1 - args[i].ndim)
@@ -241,7 +244,7 @@ def _with_axis(entry: Entry, args: list[Any], varying: list[bool], steps: int, r
             args[i] = args[i] if v else ops.broadcast_to(args[i], (steps, *args[i].shape))
         options = dict(entry.static)
     else:
-        options = bound(entry.op.signature, args, entry.static)
+        options = entry.op.bound(args, entry.static).arguments
         args = [options.pop(next(iter(options)))]
     axis = options["axis"]
     if axis is None and entry.op.name in ("cumsum", "argmax", "argmin"):

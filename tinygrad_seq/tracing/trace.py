@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ... import ops
-from ...engine import modes
-from ...engine.backend import is_array, set_namespace
-from ...engine.graph import Node, Place
-from ...engine.primitive import Primitive
-from ...engine.record import record
-from ...engine.tensor import Tensor, tensor_at
+from .. import ops
+from ..engine import modes
+from ..engine.backend import is_array, set_namespace
+from ..engine.graph import Node, Place
+from ..engine.primitive import Primitive
+from ..engine.record import record
+from ..engine.tensor import Tensor, tensor_at
 
 
 class Leaf:

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ...engine.primitive import Primitive
-from ...engine.tensor import Tensor
+from ..engine.primitive import Primitive
+from ..engine.tensor import Tensor
 from .bytecode import EFFECTS, FILLS, Unknown, names_of
 
 MOST = 300
