@@ -13,6 +13,7 @@ import tinygrad_seq as tg
 from tinygrad_seq import nn, ops
 from tinygrad_seq.compiler import scan as scanning
 from tinygrad_seq.machine import runtime
+from tinygrad_seq.tracing import recognise
 from tinygrad_seq.tracing.contents import contents
 
 pytestmark = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
@@ -39,7 +40,7 @@ def traces(monkeypatch):
         return original(*args)
 
     monkeypatch.setattr(scanning, "traced", counting)
-    monkeypatch.setattr(scanning, "_known", {})
+    monkeypatch.setattr(recognise, "_known", {})
     return count
 
 

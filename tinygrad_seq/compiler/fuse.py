@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from ..machine import runtime
 from ..ops import region as regions
 from ..ops.shape import reshape
 from ..tracing.contents import contents
+from ..tracing.recognise import recognised
 from ..tracing.step import Trace, attempted, results_of, trace_of
-from ..tracing.trace import Leaf, Symbol, Untraceable, freeze
-from .scan import Unsuitable, note, numbers_of, remembered
+from ..tracing.trace import Leaf, Symbol, Untraceable
+from .scan import Unsuitable, note, op_of_trace
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -94,23 +95,6 @@ def _by_definition(function: Any, args: Sequence[Any], options: Any) -> Any:
     return tuple(map(unfold, outs)) if isinstance(outs, tuple) else unfold(outs)
 
 
-class _Compiled(NamedTuple):
-    """A function's op, its leaves, and the form of its results.
-
-    leaves: Tensors; where remembered, which of the values that the function reaches they are
-    lead: the leading axes of rows; several: whether it returns a tuple
-    """
-
-    op: Any
-    leaves: list[Any]
-    lead: tuple[int, ...]
-    several: bool
-
-
-_known: dict[Any, Any] = {}
-"""By a function and the forms of what it reaches: a _Compiled; or the error that says why not."""
-
-
 def _run(
     function: Any, args: tuple[Any, ...], options: dict[str, Any], what: Any, outside: Any
 ) -> Any:
@@ -121,62 +105,27 @@ def _run(
     """
     if current.unrolled or current.anomaly:
         raise Unsuitable("the ops are asked for one by one")
-    reached = (*args, *options.values(), *outside)
-    forms = None if what is None else _forms(reached)
-    key = None if forms is None else (what, tuple(options), forms)
-    found = _known.get(key)
-    if found is None:
-        try:
-            trace, found = _compiled(function, args, options, SMALL, _wants)
-        except Untraceable as why:
-            _remember(key, (type(why), str(why)))
-            raise
-        leaves = found.leaves
-        numbers = numbers_of(leaves, reached)
-        if not trace.looked and numbers is not None:
-            _remember(key, found._replace(leaves=numbers))
-    elif type(found) is tuple:
-        raise found[0](found[1])
-    else:
-        values = [reached[i] for i in found.leaves]
-        leaves = [a if isinstance(a, Tensor) else tensor_at(a, None) for a in values]
+    (op, lead, several), leaves = recognised(
+        what,
+        tuple(options),
+        (*args, *options.values(), *outside),
+        lambda: _compiled(function, args, options, SMALL, _wants),
+    )
     lend_all(args)
-    outs = found.op(leaves, found.lead)
-    return tuple(outs) if found.several else outs[0]
-
-
-def _forms(values: Sequence[Any]) -> Any:
-    """Return what a trace depends on of what a function reaches; None if that is not known."""
-    recording, forms = current.recording, []
-    for a in values:
-        array = a.array if isinstance(a, Tensor) else a
-        if type(array) is np.ndarray:
-            wanted = recording and a is not array and a.place is not None
-            forms.append((array.shape, array.dtype.char, wanted))
-            continue
-        try:
-            forms.append(freeze(a))
-        except Untraceable:
-            return None
-    return tuple(forms)
+    outs = op([a if isinstance(a, Tensor) else tensor_at(a, None) for a in leaves], lead)
+    return tuple(outs) if several else outs[0]
 
 
 def _wants(leaf: Tensor) -> bool:
     return current.recording and leaf.place is not None
 
 
-def _remember(key: Any, found: Any) -> None:
-    if len(_known) >= 4096:
-        _known.clear()
-    if key is not None:
-        _known[key] = found
-
-
 def _compiled(
     function: Any, args: Sequence[Any], options: Any, least: int, wanted: Callable[[Tensor], bool]
-) -> tuple[Trace, _Compiled]:
-    """Return the trace of a function of rows, and what it is compiled to. Raises Untraceable.
+) -> tuple[Any, list[Tensor], bool]:
+    """Return what a function of rows is compiled to, as `recognised` takes it. Raises Untraceable.
 
+    That is its op, the leading axes of rows, and whether it returns a tuple.
     least: elements that rows are to have; wanted: whether a leaf gets a gradient
     """
     given = [tensor_at(a, None) if is_array(a) else a for a in args]
@@ -184,18 +133,19 @@ def _compiled(
     lead, shapes = rows_of([t.shape for t in tensors])
     _check(tensors, shapes, least)
 
-    def attempt(flat: list[Any]) -> tuple[Trace, _Compiled]:
+    def attempt(flat: list[Any]) -> tuple[Any, list[Tensor], bool]:
         trace, several = _trace(function, given, tensors, flat, options)
         rows = [t for t, s in zip(tensors, flat, strict=True) if s is not None]
         leaves = [*rows, *(t for t, _ in trace.outer)]
-        which = tuple(map(wanted, leaves))
-        op = remembered(
-            ("rows", trace.key, which),
+        which = [*map(wanted, leaves)]
+        op = op_of_trace(
             trace,
+            which,
+            "rows",
             lambda: _trace(function, given, tensors, flat, options)[0],
             lambda: _make(trace, which),
         )
-        return trace, _Compiled(op, leaves, lead, several)
+        return (op, lead, several), leaves, not trace.looked
 
     widths = {s[1] for s in shapes if s is not None and len(s) == 2}
     vectors = [
@@ -215,10 +165,10 @@ def explained(function: Any, args: Sequence[Any]) -> Any:
 
     Raises Untraceable where there is none.
     """
-    return _compiled(function, args, {}, 1, lambda t: t.dtype.kind == "f")[1].op
+    return _compiled(function, args, {}, 1, lambda t: t.dtype.kind == "f")[0][0]
 
 
-def _make(trace: Trace, wanted: tuple[bool, ...]) -> Any:
+def _make(trace: Trace, wanted: Sequence[bool]) -> Any:
     from .region import CompiledRegion  # Numba is imported when something is compiled
 
     return CompiledRegion(trace, wanted)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import ops
 from ..engine import modes
-from ..engine.backend import is_array
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..machine import runtime
@@ -23,22 +22,19 @@ from ..ops.scan import (
     step_name,
     without_padding,
 )
-from ..tracing.contents import Contents, contents
+from ..tracing.contents import contents
 from ..tracing.hoist import Before
+from ..tracing.recognise import recognised
 from ..tracing.step import Trace, traced
-from ..tracing.trace import Untraceable
+from ..tracing.trace import Memory, Untraceable
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan
 
 _log = logging.getLogger("tinygrad_seq")
 _noted: set[Any] = set()
-_compiled: dict[Any, Any] = {}
+_compiled = Memory(512)
 """By what a trace computes and what it is asked for: a CompiledScan, or why there is none."""
-
-
-_known: dict[Any, tuple[Any, list[int], bool]] = {}
-"""By what a step depends on: its CompiledScan, and which of the tensors it reaches it takes."""
 
 
 class Unsuitable(Untraceable):
@@ -103,7 +99,7 @@ def note(text: str, step: Any, why: str) -> None:
 def run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tuple[Any, Any]:
     """Return what `scan` does, by a kernel. Raises Untraceable where there can be none."""
     series, states, forms = arranged(inputs, state, lengths)
-    op, outer, several_outputs, _ = op_of(step, series, states, forms, reverse)
+    op, outer, several_outputs = op_of(step, series, states, forms, reverse)
     results = op([*series, *states, *outer])
     final, outputs = tuple(results[: len(states)]), tuple(results[len(states) :])
     return final if forms[1] else final[0], outputs if several_outputs else outputs[0]
@@ -129,74 +125,33 @@ def arranged(inputs: Any, state: Any, lengths: Any) -> tuple[list[Any], list[Any
 
 def op_of(
     step: Any, series: Any, states: Any, forms: Any, reverse: bool
-) -> tuple[Any, list[Tensor], bool, bool]:
+) -> tuple[Any, list[Tensor], bool]:
     """Return the op of a step, the outer tensors it takes, and whether it has several outputs.
 
-    And whether these tensors are all among the step's contents. Raises Untraceable.
+    Raises Untraceable.
     """
+    given = [*series, *states]
+
+    def make() -> tuple[Any, list[Tensor], bool]:
+        check_compilable(series, states)
+        trace, several_outputs = traced(step, series, states, forms)
+        outer = [t for t, _ in trace.outer]
+        wanted = [current.recording and t.place is not None for t in (*given, *outer)]
+        op = op_of_trace(
+            trace,
+            wanted,
+            reverse,
+            lambda: traced(step, series, states, forms)[0],
+            lambda: compiled(trace, wanted, reverse),
+        )
+        return (op, several_outputs), outer, not trace.looked
+
     known = contents(step)
-    form = None if known is None else _form(known, series, states, (forms, reverse))
-    if known is not None and form is not None:
-        last, found = known.last
-        if form != last:
-            found = _known.get((known.form, *map(tuple, form)))
-            known.last = form, found
-        if found is not None:
-            op, numbers, several_outputs = found
-            return op, [known.tensors[i] for i in numbers], several_outputs, True
-    check_compilable(series, states)
-    trace, several_outputs = traced(step, series, states, forms)
-    outer = [t for t, _ in trace.outer]
-    recording = modes.is_grad_enabled()
-    wanted = tuple([recording and t.place is not None for t in (*series, *states, *outer)])
-    op = remembered(
-        (trace.key, wanted, reverse),
-        trace,
-        lambda: traced(step, series, states, forms)[0],
-        lambda: compiled(trace, wanted, reverse),
+    what, reached = (None, []) if known is None else (known.form, known.tensors)
+    (op, several), outer = recognised(
+        what, (forms, reverse), [*given, *reached], make, len(series), len(given)
     )
-    if known is None or form is None or trace.looked:
-        return op, outer, several_outputs, False
-    numbers = numbers_of(outer, known.tensors)
-    if numbers is None:
-        return op, outer, several_outputs, False
-    if len(_known) >= 512:
-        _known.clear()
-    _known[known.form, *map(tuple, form)] = found = op, numbers, several_outputs
-    known.last = form, found
-    return op, [known.tensors[i] for i in numbers], several_outputs, True
-
-
-def _form(known: Contents, series: Any, states: Any, options: Any) -> list[Any] | None:
-    """Return what a trace depends on beside the step's form; None for what are no Tensors."""
-    leaves = [*series, *states, *known.tensors]
-    try:
-        arrays = [t.array for t in leaves]
-        places = [t.place is None for t in leaves]
-    except AttributeError:
-        return None
-    shapes = [a.shape for a in arrays]
-    shapes[: len(series)] = [shape[1:] for shape in shapes[: len(series)]]
-    kinds = [*map(type, arrays)]
-    return [(options, modes.is_grad_enabled()), shapes, [a.dtype for a in arrays], places, kinds]
-
-
-def numbers_of(leaves: Sequence[Tensor], reached: Sequence[Any]) -> list[int] | None:
-    """Return which of the values that a step reaches its leaves are.
-
-    None where one is not among them, and where two are the same, which are one leaf.
-    """
-    arrays = [i for i, a in enumerate(reached) if isinstance(a, Tensor) or is_array(a)]
-    numbers = {place_of(reached[i]): i for i in arrays}
-    if len(numbers) < len(arrays):
-        return None
-    found = [numbers.get(place_of(leaf), -1) for leaf in leaves]
-    return None if -1 in found else found
-
-
-def place_of(a: Any) -> tuple[int, Any]:
-    """Return which array it is, by identity, and its place in the graph."""
-    return (id(a.array), a.place) if isinstance(a, Tensor) else (id(a), None)
+    return op, outer, several
 
 
 def check_compilable(series: list[Any], states: list[Any]) -> None:
@@ -218,12 +173,20 @@ def check_compilable(series: list[Any], states: list[Any]) -> None:
         raise Unsuitable("there is no batch")
 
 
-def remembered(key: Any, trace: Trace, again: Any, make: Any) -> Any:
-    """Return the op of a trace, which `make()` makes when the trace is seen for the first time.
+def op_of_trace(
+    trace: Trace,
+    wanted: Sequence[bool],
+    options: Any,
+    again: Callable[[], Trace],
+    make: Callable[[], Any],
+) -> Any:
+    """Return the op of a trace, made when such a one is seen for the first time.
 
+    wanted: which of its leaves are to get a gradient; options: what else the op depends on
     again: traces anew, to see that the same comes out
     Raises Untraceable, each time, where there is none.
     """
+    key = (trace.key, tuple(wanted), options)
     op = _compiled.get(key)
     if op is None:
         try:
@@ -231,8 +194,6 @@ def remembered(key: Any, trace: Trace, again: Any, make: Any) -> Any:
             op = make()
         except Untraceable as why:
             op = str(why)  # the error itself would keep alive what its traceback leads to
-        if len(_compiled) >= 512:
-            _compiled.clear()
         _compiled[key] = op
     if isinstance(op, str):
         raise Untraceable(op)

@@ -1,13 +1,12 @@
 """One step of a cell on its own, without gradients: a kernel behind as little Python as can be.
 
-What a cell's step depends on is compared with what it was at the call before: its contents, and
-its parameters' arrays by identity. Their values may change in between; nothing of them is kept.
+It is recognised as a scan's step is, and the job of its kernel is kept: what is left to do is to
+hand over the addresses. Values of parameters may change in between; nothing of them is kept.
 """
 
 from __future__ import annotations
 
-import weakref
-from operator import is_
+import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,8 +15,10 @@ from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..machine import runtime
 from ..tracing.contents import Contents, contents
+from ..tracing.recognise import recognised
+from ..tracing.step import Trace, traced
 from ..tracing.trace import Untraceable
-from .scan import op_of
+from .scan import Unsuitable, check_compilable, op_of_trace
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan  # Numba is imported when something is compiled
@@ -34,65 +35,37 @@ class Owner(Protocol):
 
 
 class Single:
-    """A cell's step for one batch size, ready to run: all that must not have changed, and a job."""
+    """A cell's step for one batch size, ready to run.
 
-    def __init__(
-        self, cell: Owner, op: CompiledScan, arrays: list[np.ndarray], outer: list[Tensor],
-        known: Contents,
-    ) -> None:  # fmt: skip
-        place = id(cell), arrays[0].shape
-        self.cell = weakref.ref(cell, lambda _: _singles.pop(place, None))
-        self.known, self.function = known, _function(cell)
-        self.outer, self.weights = outer, [t.array for t in outer]
-        self.shapes, self.dtype = [a.shape for a in arrays], op.dtype
+    made: shapes of the arrays of states and of the output; given: how many precede these
+    """
+
+    def __init__(self, op: CompiledScan) -> None:
         kernel, loop = op.kernel, op.kernel.forward_loop
-        self.threads, self.job, self.large = loop.single(kernel.batch)
+        self.prepare = functools.partial(loop.single, kernel.batch)
+        self.dtype, self.given, self.states = op.dtype, kernel.given, op.states
+        self.threads, self.job, self.large = self.prepare()
         self.made = [(1 + more, kernel.batch, width) for more, width in kernel.made]
-        self.given, self.states = kernel.given, len(arrays) - 1
         self.same = op.plan.output_of[0]
         self.output, _, self.shape = kernel.outputs[0]
         self.order = loop.order + loop.weights
 
-    def unchanged(self, cell: Owner, arrays: list[np.ndarray]) -> bool:
-        """Return whether the step computes what it did, from arrays of the same form."""
-        for a, shape in zip(arrays, self.shapes, strict=False):
-            if a.shape != shape or a.dtype != self.dtype or type(a) is not np.ndarray:
-                return False
-        return (
-            len(arrays) == len(self.shapes)
-            and self.cell() is cell
-            and _function(cell) is self.function
-            and self.known.hold(self.function)
-            and all(map(is_, [t.array for t in self.outer], self.weights))
-            and (self.threads == 1 or self.threads == runtime.get_num_threads())
-        )
-
-    def run(self, arrays: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-        """Return the next states, and what holds the output unless it is one of them, `same`.
-
-        arrays: x (B, D), then states (B, width)
-        """
-        x, memory, dtype, given = arrays[0], runtime.memory, self.dtype, self.given
-        flat = [x if x.flags.c_contiguous else np.ascontiguousarray(x), *self.weights]
+    def __call__(
+        self, x: np.ndarray, state: list[np.ndarray], weights: list[np.ndarray]
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return the next state and the output. x (B, D)   state (B, width) each."""
+        memory, dtype, given = runtime.memory, self.dtype, self.given
+        if self.threads != 1 and self.threads != runtime.get_num_threads():
+            self.threads, self.job, self.large = self.prepare()
+        flat = [x if x.flags.c_contiguous else np.ascontiguousarray(x), *weights]
         flat += [memory(shape, dtype) for shape in self.made]
-        for place, h in enumerate(arrays[1:], given):
+        for place, h in enumerate(state, given):
             flat[place][0] = h
         self.job.run([flat[i] for i in self.order], runtime.get_num_threads() if self.large else 0)
-        return [state[1] for state in flat[given : given + self.states]], flat[self.output]
-
-
-def _function(cell: Owner) -> Any:
-    """Return the function of a cell's step: its class's, or one of its own."""
-    forward = cell.forward
-    return getattr(forward, "__func__", forward)
-
-
-_singles: dict[tuple[int, tuple[int, ...]], Single] = {}
-"""By the cell's identity and the shape of x."""
-
-
-_refused: dict[tuple[int, tuple[int, ...]], weakref.ref[Any]] = {}
-"""Likewise, cells whose step is better called itself."""
+        after = tuple([tensor_at(h[1], None) for h in flat[given : given + self.states]])
+        if self.same is not None:
+            return after, after[self.same]
+        return after, tensor_at(flat[self.output].reshape(self.shape), None)
 
 
 def advance(cell: Owner, state: Any, x: Any) -> tuple[Any, Any] | None:
@@ -104,36 +77,47 @@ def advance(cell: Owner, state: Any, x: Any) -> tuple[Any, Any] | None:
     mode = current
     if mode.recording or mode.unrolled or mode.anomaly or mode.tracer is not None:
         return None
-    if not isinstance(state, tuple) or not all(isinstance(t, Tensor) for t in (x, *state)):
-        return None
-    arrays = [x.array, *[h.array for h in state]]
-    single = _singles.get((id(cell), arrays[0].shape))
-    if single is None or not single.unchanged(cell, arrays):
-        single = _made(cell, state, x, arrays)
-        if single is None:
-            return None
-    new, y = single.run(arrays)
-    after = tuple([tensor_at(h, None) for h in new])
-    same = single.same
-    return after, tensor_at(y.reshape(single.shape), None) if same is None else after[same]
-
-
-def _made(cell: Owner, state: tuple[Tensor, ...], x: Tensor, arrays: list[Any]) -> Single | None:
-    """Return a cell's step made ready, remembered as long as the cell lives; None if it cannot."""
     known = contents(cell.forward)
-    if x.ndim != 2 or known is None or {*map(type, arrays)} != {np.ndarray}:
+    if known is None or not isinstance(state, tuple):
         return None
-    place = id(cell), x.shape
-    if place in _refused and _refused[place]() is cell:
-        return None
-    cell.check(state, x)
-    series, states = [tensor_at(x.array[None], None)], list(state)
+    values, make = (x, *state, *known.tensors), functools.partial(_made, cell, state, x, known)
     try:
-        op, outer, several, told = op_of(cell.forward, series, states, (False, True, False), False)
+        single, outer = recognised(known.form, "one step", values, make, given=1 + len(state))
     except Untraceable:
-        told = False
-    if not told or several or not all(t.array.flags.c_contiguous for t in outer):
-        _refused[place] = weakref.ref(cell, lambda _: _refused.pop(place, None))
         return None
-    _singles[place] = Single(cell, op, arrays, outer, known)
-    return _singles[place]
+    weights = [t.array for t in outer]
+    for weight in weights:
+        if not weight.flags.c_contiguous:
+            return None
+    found: tuple[Any, Any] = single(x.array, [h.array for h in state], weights)
+    return found
+
+
+def _made(
+    cell: Owner, state: tuple[Tensor, ...], x: Tensor, known: Contents
+) -> tuple[Single, list[Tensor], bool]:
+    """Return a cell's step made ready, as `recognised` takes it. Raises Untraceable."""
+    if not all(isinstance(t, Tensor) for t in (x, *state)) or x.ndim != 2:
+        raise Unsuitable("x and state are not all Tensors, or there is no batch")
+    cell.check(state, x)
+    series, forms = [tensor_at(x.array[None], None)], (False, True, False)
+    check_compilable(series, [*state])
+    trace, several = traced(cell.forward, series, state, forms)
+    outer = [t for t, _ in trace.outer]
+    told = {id(t.array) for t in known.tensors}.issuperset(id(t.array) for t in outer)
+    if several or trace.looked or not told:
+        raise Unsuitable("it has several outputs, reads values, or takes tensors of its own")
+    op = op_of_trace(
+        trace,
+        [False] * len(trace.leaves),
+        "one step",
+        lambda: traced(cell.forward, series, state, forms)[0],
+        lambda: _make(trace),
+    )
+    return Single(op), outer, True
+
+
+def _make(trace: Trace) -> CompiledScan:
+    from .compiled import CompiledScan  # Numba is imported when something is compiled
+
+    return CompiledScan(trace, [False] * len(trace.leaves), False, None)

@@ -22,6 +22,7 @@ import numpy as np
 from ..engine.primitive import Primitive
 from ..engine.tensor import Tensor
 from .bytecode import EFFECTS, FILLS, Unknown, names_of
+from .trace import Memory
 
 MOST = 300
 """Values that are read of a step before it is given up: reading has to cost less than tracing."""
@@ -53,14 +54,12 @@ class Contents:
 
     form: the same for equal contents
     tensors: of these nothing is compared: shapes, dtypes and places are the caller's to look at
-    last: for the caller, what these were at the last call, and what it found for them
     """
 
     def __init__(
         self, itself: list[Any], form: Form, tensors: list[Tensor], reads: list[Read]
     ) -> None:
         self.form, self.tensors, self._itself, self._reads = form, tensors, itself, reads
-        self.last: tuple[Any, Any] = (None, None)
 
     def hold(self, function: types.FunctionType) -> bool:
         """Return whether all that was read of a step is, object by object, still there."""
@@ -73,18 +72,21 @@ class Contents:
         return True
 
 
-_forms: dict[Any, Form] = {}
-_last: dict[int, tuple[weakref.ref[Any], Contents]] = {}
+_forms = Memory(KEPT)
+_last: dict[int, tuple[weakref.ref[Any], Contents]] = Memory(KEPT)
 """By the identity of a step, or of its owner: the contents when they were last asked for."""
 
 
 def contents(step: Any) -> Contents | None:
     """Return what a step depends on, None where that is not known."""
-    if type(step) not in (types.FunctionType, types.MethodType):
-        step = types.MethodType(type(step).__call__, step)
-    owner, function = getattr(step, "__self__", step), getattr(step, "__func__", step)
-    if type(function) is not types.FunctionType:
-        return None
+    if type(step) is types.FunctionType:
+        owner = function = step
+    else:
+        if type(step) is not types.MethodType:
+            step = types.MethodType(type(step).__call__, step)
+        owner, function = step.__self__, step.__func__
+        if type(function) is not types.FunctionType:
+            return None
     place = id(owner)
     last = _last.get(place)
     if last is not None and last[0]() is owner and last[1].hold(function):
@@ -95,10 +97,10 @@ def contents(step: Any) -> Contents | None:
         reference = weakref.ref(owner, lambda _: _last.pop(place, None))
     except (Unknown, TypeError):
         return None
-    if len(_forms) >= KEPT or len(_last) >= KEPT:
-        _forms.clear()
-        _last.clear()
-    form = _forms.setdefault(tuple(reader.found), Form())
+    found = tuple(reader.found)
+    form = _forms.get(found)
+    if form is None:
+        form = _forms[found] = Form()
     known = Contents(_itself(function), form, reader.tensors, reader.reads)
     _last[place] = reference, known
     return known

@@ -144,8 +144,9 @@ def trace_of(
 
     Raises Untraceable.
     """
-    xs, hs = ([s.as_tensor(s.dtype.kind == "f") for s in ss] for ss in (inputs, state))
-    tracer = Tracer(following=True)
+    live = current.recording
+    xs, hs = ([s.as_tensor(live and s.dtype.kind == "f") for s in ss] for ss in (inputs, state))
+    tracer = Tracer(following=live)
     with tracing(tracer):
         new, outputs = ([tracer.lift(t)[0] for t in ts] for ts in function(xs, hs))
     if not all(isinstance(s, Symbol) for s in (*new, *outputs)):

@@ -281,7 +281,19 @@ def freeze(value: Any) -> Any:
     raise Untraceable(f"an op has an option of type {kind.__name__}")
 
 
-_results: dict[Any, tuple[list[tuple[tuple[int, ...], Any]], bool]] = {}
+class Memory(dict[Any, Any]):
+    """A dict that forgets everything when it holds `most` things."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if len(self) >= self.most:
+            self.clear()
+        super().__setitem__(key, value)
+
+
+_results = Memory(10_000)
 
 
 def _result(
@@ -296,8 +308,6 @@ def _result(
             out = op.forward(*zeros, **static)
         several = isinstance(out, tuple)
         forms = [(np.shape(o), np.asarray(o).dtype) for o in (out if several else (out,))]
-        if len(_results) > 10_000:
-            _results.clear()
         found = _results[key] = (forms, several)
     return found
 
