@@ -16,11 +16,12 @@ from .backend import xp
 
 
 class _Modes(threading.local):
-    recording = True
-    anomaly = False
-    unrolled = False  # whether `scan` is the loop itself; see compiler/scan.py
-    tracer: Any = None  # called with (op, args, static) in place of the op; see tracing/trace.py
-    lending = True  # off in the backward pass: arrays that rules make are nobody else's
+    def __init__(self) -> None:  # called in every thread
+        self.recording = True
+        self.anomaly = False
+        self.unrolled = False  # whether `scan` is the loop itself; see compiler/scan.py
+        self.tracer: Any = None  # called with (op, args, static) in place of the op
+        self.lending = True  # off in the backward pass: arrays that rules make are nobody else's
 
 
 current = _Modes()
@@ -35,18 +36,19 @@ class mode(ContextDecorator):  # noqa: N801
 
     def __init__(self, **values: Any) -> None:
         self.values = values
-        self.before: list[dict[str, Any]] = []
+        self.before: list[list[Any]] = []
 
     def __enter__(self) -> None:
         global altered
-        self.before.append({name: getattr(current, name) for name in self.values})
+        modes = current.__dict__
+        self.before.append([*map(modes.get, self.values)])
         with _altering:
             altered += 1
-        current.__dict__.update(self.values)
+        modes.update(self.values)
 
     def __exit__(self, *_: object) -> None:
         global altered
-        current.__dict__.update(self.before.pop())
+        current.__dict__.update(zip(self.values, self.before.pop(), strict=True))
         with _altering:
             altered -= 1
 

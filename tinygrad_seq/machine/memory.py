@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
-import sys
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class _Slot:
 
     def references(self) -> tuple[int, int]:
         # NumPy makes the owner of the bytes the base of every view of a view.
-        return sys.getrefcount(self.bytes), sys.getrefcount(self.view)
+        return getrefcount(self.bytes), getrefcount(self.view)
 
     def viewed(self, form: Form) -> Array:
         """Return the view, made anew for another shape or dtype than before."""
@@ -62,16 +62,16 @@ class Memory:
         self._slots: dict[int, list[_Slot]] = {}  # by bytes that there is room for
         self._forms: dict[Form, list[_Slot]] = {}  # the same, by what their view is now
         self._free = _Slot(1).references()
+        self._bytes, self._view = self._free[0], self._free[1] + 1  # the view in a variable too
         self._total, self._limit = 0, KEPT_IDLE  # bytes of all blocks; when to look for idle ones
 
     def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Return an array with undefined contents that nobody else holds."""
-        form = shape, dtype
-        for slot in self._forms.get(form, ()):
+        for slot in self._forms.get((shape, dtype), ()):
             view = slot.view  # held before it is counted: another thread that counts sees it
-            if sys.getrefcount(view) == self._free[1] + 1 and self._owned(slot):
+            if getrefcount(view) == self._view and getrefcount(slot.bytes) == self._bytes:
                 return view
-        return self._of_another_form(form)
+        return self._of_another_form((shape, dtype))
 
     def _of_another_form(self, form: Form) -> Array:
         """Return an array in a block that was viewed in another form, or in a new block."""
@@ -79,7 +79,7 @@ class Memory:
         while room <= 2 * least:
             for slot in self._slots.get(room, ()):
                 view = slot.view
-                if sys.getrefcount(view) == self._free[1] + 1 and self._owned(slot):
+                if getrefcount(view) == self._view and getrefcount(slot.bytes) == self._bytes:
                     self._forget_form(slot)
                     return self._viewed(slot, form)
             room = _room(room + 1)
@@ -103,9 +103,6 @@ class Memory:
             slots.remove(slot)
         if not slots:
             self._forms.pop(slot.form, None)
-
-    def _owned(self, slot: _Slot) -> bool:
-        return sys.getrefcount(slot.bytes) == self._free[0]
 
     def _shrink(self) -> None:
         """Forget idle blocks, those made first, beyond what is worth keeping."""
