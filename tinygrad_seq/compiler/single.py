@@ -45,7 +45,7 @@ class Single:
         self.prepare = functools.partial(loop.single, kernel.batch)
         self.dtype, self.given, self.states = op.dtype, kernel.given, op.states
         self.threads, self.job, self.large = self.prepare()
-        self.made = [(1 + more, kernel.batch, width) for more, width in kernel.made]
+        self.made = kernel.forward_shapes(1)
         self.same = op.plan.output_of[0]
         self.output, _, self.shape = kernel.outputs[0]
         self.order = loop.order + loop.weights

@@ -20,7 +20,7 @@ class _Modes(threading.local):
         self.recording = True
         self.anomaly = False
         self.unrolled = False  # whether `scan` is the loop itself; see compiler/scan.py
-        self.tracer: Any = None  # called with (op, args, static) in place of the op
+        self.tracer: Any = None  # called with (op, args, static) in place of the op; see tracing/
         self.lending = True  # off in the backward pass: arrays that rules make are nobody else's
 
 

@@ -194,7 +194,8 @@ class Job:
         driver, most = _driver()
         held = tuple(arrays)
         scratch = memory((self.size,), _BYTE)
-        threads = _threads(max(self.n, helpers), most)
+        many = self.n > 1 or helpers > 1
+        threads = _threads(max(self.n, helpers), most) if many else 1
         try:
             driver.run(id(self.array), id(held), id(scratch), threads)
         finally:

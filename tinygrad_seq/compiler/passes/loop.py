@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,8 @@ class Loop:
     """One program of a plan, compiled.
 
     shapes: of the trace's outer tensors
-    names: of the arrays that it runs on, of which it may take some only; then of those that it
-    adds, sums over all steps
+    names: of the arrays that it runs on, of which it may take some only; then of sums over all
+    steps, whose shapes are `sums`
     """
 
     def __init__(
@@ -50,21 +51,19 @@ class Loop:
         places = {name: place for place, name in reversed([*enumerate(self.names)])}
         self.order = [places[b.name] for b in shared]
         self.weights = [places[f"o{index}"] for index, _ in program.packs]
+        first, *others = self.order + self.weights
+        self.take = itemgetter(first, *others, 0)  # two at least: they come as a tuple
 
     def run(self, steps: int, batch: int, threads: int, arrays: Arrays) -> None:
-        """Nothing; runs on the named arrays, and appends the sums over all steps to them."""
-        weights, flipped = [], []
+        """Nothing; runs on the named arrays, of which weights may lie in any order."""
+        flipped = []
         for place in self.weights:
-            array, transposed = _stored(arrays[place])
-            weights.append(array)
-            flipped.append(transposed)
-        few = not self.program.reverse and steps * -(-batch // threads) <= FEW
-        job, large = self.layout(
-            steps, batch, threads, tuple(flipped), few and self._rowwise(flipped)
-        )
-        arrays += [runtime.memory(shape, self.dtype) for shape in self.sums]
-        taken = [arrays[place] for place in self.order] + weights
-        job.run(taken, runtime.get_num_threads() if large else 0)
+            flags = arrays[place].flags
+            flipped.append(not flags.c_contiguous)
+            if not (flags.c_contiguous or flags.f_contiguous):
+                arrays[place], flipped[-1] = np.ascontiguousarray(arrays[place]), False
+        job, large = self.layout(steps, batch, threads, tuple(flipped))
+        job.run(self.take(arrays), runtime.get_num_threads() if large else 0)
 
     def single(self, batch: int) -> tuple[int, runtime.Job, bool]:
         """Return for one step: chunks, its job, and whether threads share the one chunk.
@@ -72,13 +71,7 @@ class Loop:
         The job takes arrays by `order`, then `weights`, which are contiguous.
         """
         threads = 1 if batch < FEW else chunks(batch)
-        flipped = [False] * len(self.weights)
-        few = batch <= FEW and self._rowwise(flipped)
-        return threads, *self.layout(1, batch, threads, tuple(flipped), few)
-
-    def _rowwise(self, flipped: list[bool]) -> bool:
-        """Return whether all weights lie as products of few rows read them: transposed."""
-        return all(w != f for (_, w), f in zip(self.program.packs, flipped, strict=True))
+        return threads, *self.layout(1, batch, threads, (False,) * len(self.weights))
 
     def _bits(self, x: float) -> int:
         """Return the word whose first bytes are the float x."""
@@ -87,13 +80,18 @@ class Loop:
         return int(word.view(np.int64)[0])
 
     def _layout(
-        self, steps: int, batch: int, threads: int, flipped: tuple[bool, ...], stored: bool
+        self, steps: int, batch: int, threads: int, flipped: tuple[bool, ...]
     ) -> tuple[runtime.Job, bool]:
         """Return all but the arrays for these sizes, and whether threads share the one chunk.
 
-        flipped: which weights lie transposed; stored: whether they are read as they lie
+        flipped: which weights lie transposed; products of few rows read them as they lie
         """
         size, rows = self.dtype.itemsize, -(-batch // threads)
+        stored = not self.program.reverse and steps * rows <= FEW
+        # and all lie as such products read them: transposed
+        stored = stored and all(
+            w != f for (_, w), f in zip(self.program.packs, flipped, strict=True)
+        )
         most = max(1, min(steps, BLOCK_ROWS[self.program.reverse] // rows))
         block = -(-steps // -(-steps // most))
         table = [steps, batch, block, *self.kernels]
@@ -136,16 +134,6 @@ class Loop:
         job = runtime.Job(functions, threads, table, made, positions, packs)
         large = stored and threads == 1 and any(math.prod(s) >= LARGE for s in self.shapes)
         return job, large
-
-
-def _stored(array: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return a matrix as it lies in memory, and whether that is its transpose."""
-    flags = array.flags
-    if flags.c_contiguous:
-        return array, False
-    if flags.f_contiguous:
-        return array.T, True
-    return np.ascontiguousarray(array), False
 
 
 def chunks(batch: int) -> int:
