@@ -12,7 +12,7 @@ from .. import ops
 from ..engine import writes
 from ..engine.graph import Node, Place, complete
 from ..engine.modes import current, is_grad_enabled
-from ..engine.primitive import pull_through
+from ..engine.primitive import fit, pull_through
 from ..engine.tensor import Tensor, tensor_at
 from ..tracing.hoist import Before
 from ..tracing.step import Trace
@@ -84,12 +84,8 @@ class CompiledScan:
 
         As in the loop, only of leaves that an output with a cotangent depends on.
         """
-        used = frozenset(i for i, part in enumerate(g) if part is not None)
         steps = node.shapes[-1][0]
-        places = [
-            p if reached and p is not None and (wanted is None or p[0] in wanted) else None
-            for p, reached in zip(node.parents, self.reached(used, steps), strict=True)
-        ]
+        reached = self.reached(tuple([part is not None for part in g]), steps)
         if create_graph:
             g = complete(g, node.shapes)
             found = self._by_scan(node, g)
@@ -99,8 +95,11 @@ class CompiledScan:
             leaves: list[Any] = self._leaves(node)
             arrays = [t.array if t.place is None else t for t in leaves]
             return pull_through(self.definition, arrays, node, g, create_graph=True)
-        pairs = zip(places, found, strict=True)
-        return [(place, gx) for place, gx in pairs if place is not None and gx is not None]
+        pulled = []
+        for place, gx, made in zip(node.parents, found, reached, strict=True):
+            if made and place is not None and (wanted is None or place[0] in wanted):
+                pulled.append((place, fit(gx, place)))
+        return pulled
 
     @staticmethod
     def _leaves(node: Node) -> list[Tensor]:
@@ -129,15 +128,16 @@ class CompiledScan:
         except Untraceable:
             return None
 
-    def _reached(self, used: frozenset[int], steps: int) -> list[bool]:
+    def _reached(self, used: tuple[bool, ...], steps: int) -> list[bool]:
         """Return which leaves the used outputs depend on.
 
-        used: positions of outputs that have a cotangent, final states before the others
+        used: which outputs have a cotangent, final states before the others
         A step's cotangents are those of its outputs and of the states that the next depends on.
         """
         first, states = self.inputs, self.states
-        outputs = {i for i in used if i >= states}
-        now, reached = set(used), [False] * len(self.origins)
+        now = {i for i, part in enumerate(used) if part}
+        outputs = {i for i in now if i >= states}
+        reached = [False] * len(self.origins)
         for _ in range(steps):
             found = [bool(origin & now) for origin in self.origins]
             reached = [a or b for a, b in zip(reached, found, strict=True)]

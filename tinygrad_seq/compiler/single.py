@@ -48,7 +48,7 @@ class Single:
         self.made = kernel.forward_shapes(1)
         self.same = op.plan.output_of[0]
         self.output, _, self.shape = kernel.outputs[0]
-        self.order = loop.order + loop.weights
+        self.take = loop.take
 
     def __call__(
         self, x: np.ndarray, state: list[np.ndarray], weights: list[np.ndarray]
@@ -61,7 +61,7 @@ class Single:
         flat += [memory(shape, dtype) for shape in self.made]
         for place, h in enumerate(state, given):
             flat[place][0] = h
-        self.job.run([flat[i] for i in self.order], runtime.get_num_threads() if self.large else 0)
+        self.job.run(self.take(flat), runtime.get_num_threads() if self.large else 0)
         after = tuple([tensor_at(h[1], None) for h in flat[given : given + self.states]])
         if self.same is not None:
             return after, after[self.same]

@@ -110,8 +110,8 @@ def backward(
     for (node, _), value in found.items():
         leaf = node.leaf() if node.leaf is not None else None
         if leaf is not None and leaf.place is not None:
-            own = _own(value, seen)
-            leaf.grad = own if leaf.grad is None else leaf.grad + own
+            before, own = leaf.grad, _own(value, seen)
+            leaf.grad = own if before is None else before + own
 
 
 def _seeds(
@@ -134,7 +134,7 @@ def _seeds(
             if isinstance(g, (int, float)) and output.size == 1:
                 g = xp(output.array).full(output.shape, g, output.dtype)
             g = tensor_at(lend(as_array(g)) if create_graph else as_array(g), None)
-        if g.backend != output.backend:
+        if type(g.array) is not type(output.array) and g.backend != output.backend:
             raise TypeError(
                 f"{name}: the cotangent is on {g.backend}, expected {output.backend}; use .to"
             )

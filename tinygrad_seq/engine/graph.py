@@ -148,7 +148,7 @@ def backpropagate(
 def _take_several(node: Node, take: Callable[..., Any]) -> list[Any] | None:
     """Return the cotangents of all outputs, None for an unused one; None where all are unused."""
     gs = [take((node, i), None) for i in range(len(node.shapes))]
-    return None if all(g is None for g in gs) else gs
+    return next((gs for g in gs if g is not None), None)
 
 
 def _collect(node: Node, g: Any, ends: set[Place] | None, results: dict[Place, Any]) -> None:
@@ -161,16 +161,18 @@ def _collect(node: Node, g: Any, ends: set[Place] | None, results: dict[Place, A
 def _newest_first(places: Iterable[Place], since: int) -> list[Node]:
     """Return every node that these places were made from, youngest first.
 
-    Leaves are left out, but for those with hooks: nothing is to be done at them.
+    Leaves that something was made from are left out, but for those with hooks: nothing is to be
+    done at them.
     """
     seen: set[Node] = set()
     ahead = list(places)
     while ahead:
         node = ahead.pop()[0]
-        if node not in seen and (node.op is not None or node.hooks is not None):
-            seen.add(node)
-            if node.age > since:
-                ahead += [parent for parent in node.parents if parent is not None]
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.age > since:
+            ahead += [p for p in node.parents if p and (p[0].op or p[0].hooks is not None)]
     return sorted(seen, key=attrgetter("age"), reverse=True)
 
 

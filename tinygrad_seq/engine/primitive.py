@@ -99,10 +99,15 @@ class Primitive:
 
 
 def fit(g: Any, place: Place) -> Any:
-    """Return the cotangent g summed down to the shape of the (broadcast) input at `place`."""
+    """Return the cotangent g summed down to the shape of the (broadcast) input at `place`.
+
+    An input that lacks axes of its place (see `tensor.of_one`) gets them back.
+    """
     shape = place[0].shapes[place[1]]
     if g.shape == shape:
         return g
+    if g.ndim < len(shape):
+        return g.reshape(shape)
     lead = g.ndim - len(shape)
     if g.shape[lead:] == shape:
         return g.sum(axis=0 if lead == 1 else tuple(range(lead)))

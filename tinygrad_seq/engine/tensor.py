@@ -15,7 +15,7 @@ from .backend import (
     known_backends,
 )
 from .graph import Node, Place
-from .modes import is_grad_enabled, values_read
+from .modes import current, is_grad_enabled, values_read
 from .operators import Operators
 from .writes import lease, lend, same_view, written
 
@@ -260,6 +260,16 @@ def tensor_at(array: Array, place: Place | None) -> Tensor:
     tensor.place = place
     tensor.grad = None
     return tensor
+
+
+def of_one(tensor: Tensor) -> Tensor:
+    """Return a tensor (1, ...) without its first axis, at the same place: no node is made.
+
+    For use inside an op's call only: gradients asked for at the place have the axis.
+    """
+    if current.tracer is not None:
+        return tensor.reshape(tensor.shape[1:])
+    return tensor_at(tensor.array[0], tensor.place)
 
 
 def index_of(index: Any) -> Any:

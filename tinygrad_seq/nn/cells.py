@@ -99,7 +99,8 @@ class GatedCell(Cell):
         if not isinstance(state, tuple):
             raise TypeError(f"{name}: the state is a {type(state).__name__}, expected a tuple")
         check_input(name, x, self.input_size, self.weight_ih)
-        expected = [(*x.shape[:-1], width) for width in self.state_sizes]
+        lead = x.shape[:-1]
+        expected = [(*lead, width) for width in self.state_sizes]
         if [s.shape for s in state] != expected:
             raise ValueError(
                 f"{name}: the state is {[s.shape for s in state]}, expected {expected}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..engine.random import Generator
-from ..engine.tensor import Tensor
+from ..engine.tensor import Tensor, of_one
 from ._check import check_input, check_like, check_sizes
 from .cells import GatedCell, GRUCell, LSTMCell, RNNCell
 from .module import Module, Parameter
@@ -133,7 +133,7 @@ class _RNNBase(Module):
         if unbatched:
             parts = tuple(ops.expand_dims(part, 1) for part in parts)
         if count == 1:
-            return (tuple([ops.reshape(part, part.shape[1:]) for part in parts]),)
+            return (tuple(map(of_one, parts)),)
         each = list(zip(*(ops.unbind(part) for part in parts), strict=True))
         return tuple(zip(each[::2], each[1::2], strict=True)) if self.bidirectional else tuple(each)
 

@@ -14,7 +14,7 @@ import math
 import types
 import weakref
 from collections.abc import Callable
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any
 
 import numpy as np
@@ -277,6 +277,7 @@ _PARTS: dict[type, Callable[[_Reader, Any], Any]] = {
     tuple: lambda _, value: [len(value), *value],
 }
 _missing = object()
+_contents_of = attrgetter("cell_contents")
 
 
 def _same(now: list[Any], seen: list[Any]) -> bool:
@@ -305,8 +306,7 @@ def _outside(where: tuple[Any, dict[str, Any], tuple[str, ...], Any]) -> list[An
     seen = [] if function is None else _itself(function)
     seen += map(space.get, names)
     try:
-        for cell in closure:
-            seen.append(cell.cell_contents)
+        seen += map(_contents_of, closure)
     except ValueError:  # a cell that is not filled yet
         seen.append(_missing)
     return seen
