@@ -137,10 +137,6 @@ class Graph:
         """Return columns start to stop of x."""
         if (start, stop) == (0, x.width) or x.width == 0:
             return x
-        if x.op == "expand":
-            return self.expand(x.args[0], stop - start)
-        if x.op == "columns":
-            return self.columns(x.args[0], x["start"] + start, x["start"] + stop)
         if x.op == "concat":
             edges = [*x["offsets"], x.width]
             for piece, lo, hi in zip(x.args, edges, edges[1:], strict=False):
@@ -154,20 +150,11 @@ class Graph:
         args: list[Value] = []
         at = 0
         for value, width in pieces:
-            if args and value.is_const(0) and args[-1].is_const(0):
-                at += width
-                continue
             offsets.append(at)
             args.append(value)
             at += width
         if len(args) == 1:
             return args[0] if args[0].width else self.expand(args[0], at)
-        first = args[0]
-        if first.op == "columns" and all(
-            a.op == "columns" and a.args == first.args and a["start"] == first["start"] + o
-            for a, o in zip(args, offsets, strict=True)
-        ):
-            return self.columns(first.args[0], first["start"], first["start"] + at)
         return self.make("concat", args, True, at, offsets=tuple(offsets))
 
     def expand(self, x: Value, width: int) -> Value:
@@ -245,11 +232,6 @@ class Graph:
         inner = x.args[0] if x.op == "expand" else x
         return inner if inner.width == 0 else self.make("row_max", (x,), x.rows, 0)
 
-    def row_mean(self, x: Value, width: int) -> Value:
-        """Return the mean of the columns of x, which has (or stands for) this width."""
-        inner = x.args[0] if x.op == "expand" else x
-        return inner if inner.width == 0 else self.apply("div", self.row_sum(x, width), width)
-
     def batch_sum(self, x: Value, batch: int) -> Value:
         """Return the sum of the rows of x; what is the same for all rows counts B times."""
         if not x.rows:
@@ -272,10 +254,7 @@ class Graph:
             return a
         if not a.rows or not b.is_leaf("matrix"):
             return None
-        k, n = b["shape"][::-1] if transposed else b["shape"]
-        if max(a.width, 1) != k:
-            return None
-        return self.make("matmul", (a, b), True, n, transposed=transposed)
+        return self.make("matmul", (a, b), True, b["shape"][not transposed], transposed=transposed)
 
     def _outer(self, a: Value, b: Value, batch: int) -> Value:
         """Return a.T @ b, the sum over rows of their outer products."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...tracing.step import Derivative, Trace
-from ...tracing.trace import Symbol, Untraceable
+from ...tracing.trace import Leaf, Symbol, Untraceable
 from . import rules as rules  # it enters its rules
 from .expressions import REDUCTIONS, Graph, Value, ordered
 from .normalise import Normaliser
@@ -34,7 +34,7 @@ OUTSIDE = ("vector", "number", "fixed")
 class Plan:
     """The forward and (where gradients are wanted) the backward program of a traced step.
 
-    widths: of inputs, states and outputs; numbers for each row have width 1 in memory
+    kinds: what each outer tensor is, by its number: see `Normaliser`
     output_of: for each output the state that it is, or None
     kept: Buffers that the forward program writes for the backward program
     gradients: for each leaf of the trace the names of the buffers that add up to its cotangent
@@ -65,9 +65,10 @@ class Plan:
         self.output_of = [
             next((i for i, new in enumerate(self.new) if new is y), None) for y in self.outputs
         ]
-        made = [v for v in self.graph.made.values() if v.op == "leaf"]
-        self.matrices = {v["index"] for v in made if v["kind"] == "matrix"}
-        if any(v.is_leaf(*OUTSIDE) and v["index"] in self.matrices for v in made):
+        self.tensors = [v for v in self.graph.made.values() if v.is_leaf("matrix", *OUTSIDE)]
+        self.kinds = {v["index"]: v["kind"] for v in self.tensors}
+        self.matrices = {i for i, kind in self.kinds.items() if kind == "matrix"}
+        if len(self.kinds) < len(self.tensors):
             raise Untraceable("a tensor is a factor of a product and stands beside rows as well")
         self.kept: list[Buffer] = []
         self.backward: Program | None = None
@@ -100,8 +101,8 @@ class Plan:
             v.number: Buffer(f"x{i}" if i < count else f"s{i - count}", "seq", wide(v))
             for i, v in enumerate(self.leaves)
         }
-        for v in self.graph.made.values():
-            if v.is_leaf(*OUTSIDE):
+        for v in self.tensors:
+            if v["kind"] != "matrix":
                 kind = "fixed" if v["kind"] == "fixed" else "vec"
                 found[v.number] = Buffer(f"o{v['index']}", kind, wide(v))
         return found
@@ -190,17 +191,11 @@ class Plan:
         found: list[Value | None] = []
         for symbol, leaf in zip(derivative.gradients, self.trace.leaves, strict=True):
             value = None if symbol is None else self.normaliser.value(symbol)
-            if value is not None and value.rows and not self._is_rows(leaf):
+            outer = self.kinds.get(leaf.number) if leaf.entry == Leaf.OUTER else None
+            if value is not None and value.rows and outer not in (None, "fixed"):
                 value = self.graph.batch_sum(value, batch)
             found.append(value)
         return found
-
-    def _is_rows(self, leaf: Symbol) -> bool:
-        """Return whether a leaf has a row for each sequence."""
-        kinds = ("vector", "number", "matrix")
-        return leaf.entry != -1 or not any(
-            v.is_leaf(*kinds) and v["index"] == leaf.number for v in self.graph.made.values()
-        )
 
     def _plan_backward(
         self,
@@ -249,7 +244,7 @@ class Plan:
             out = Buffer(f"d{leaf}", "fixed", wide(g))
             program.sums.append((g, out))
             return [out.name]
-        return [self._plan_term(program, term) for term in self._terms(g)]
+        return [self._plan_term(program, term) for term in _terms(g)]
 
     @staticmethod
     def _plan_term(program: Program, term: Value) -> str:
@@ -266,25 +261,14 @@ class Plan:
         program.sums.append((term.args[0], out))
         return out.name
 
-    def _terms(self, g: Value) -> list[Value]:
-        """Return sums over rows that add up to g: factors and signs go inside them."""
-        if g.op == "add":
-            return self._terms(g.args[0]) + self._terms(g.args[1])
-        if g.op == "sub":
-            return self._terms(g.args[0]) + self._terms(self.graph.apply("neg", g.args[1]))
-        if g.op in ("batch_sum", "outer"):
-            return [g]
-        inner = [a for a in g.args if a.op in ("batch_sum", "outer", "add", "sub", "neg", "mul")]
-        scale = [a for a in g.args if a.is_const()]
-        if g.op in ("neg", "mul", "div") and len(inner) == 1 and len(inner + scale) == len(g.args):
-            return [self._inside(g, t) for t in self._terms(inner[0])]
-        raise Untraceable(f"the gradient of a tensor in the step is no sum over rows but {g.op}")
 
-    def _inside(self, g: Value, term: Value) -> Value:
-        first = self.graph.apply(g.op, *(a if a.is_const() else term.args[0] for a in g.args))
-        return self.graph.make(
-            term.op, (first, *term.args[1:]), term.rows, term.width, **term.attrs
-        )
+def _terms(g: Value) -> list[Value]:
+    """Return sums over rows that add up to g."""
+    if g.op == "add":
+        return _terms(g.args[0]) + _terms(g.args[1])
+    if g.op in ("batch_sum", "outer"):
+        return [g]
+    raise Untraceable(f"the gradient of a tensor in the step is no sum over rows but {g.op}")
 
 
 def columns_of(s: Symbol) -> int:
