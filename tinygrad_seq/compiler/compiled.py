@@ -6,9 +6,6 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from .. import ops
 from ..engine import writes
 from ..engine.graph import Node, Place, complete
 from ..engine.modes import current, is_grad_enabled
@@ -45,9 +42,8 @@ class CompiledScan:
         self.dtype = next(s.dtype for s in trace.leaves if s.dtype.kind == "f")
         self.plan = Plan(trace, wanted, self.dtype)
         self.kernel = Kernel(self.plan, self.dtype)
-        derivative = self.plan.derivative
-        self.origins = [] if derivative is None else derivative.origins()
-        self.reached = functools.lru_cache(maxsize=64)(self._reached)
+        if self.plan.derivative is not None:
+            self.reached = functools.lru_cache(maxsize=64)(self.plan.derivative.reached)
 
     def __call__(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """Return final state and outputs, from inputs, state and outer tensors."""
@@ -128,38 +124,6 @@ class CompiledScan:
         except Untraceable:
             return None
 
-    def _reached(self, used: tuple[bool, ...], steps: int) -> list[bool]:
-        """Return which leaves the used outputs depend on.
-
-        used: which outputs have a cotangent, final states before the others
-        A step's cotangents are those of its outputs and of the states that the next depends on.
-        """
-        first, states = self.inputs, self.states
-        now = {i for i, part in enumerate(used) if part}
-        outputs = {i for i in now if i >= states}
-        reached = [False] * len(self.origins)
-        for _ in range(steps):
-            found = [bool(origin & now) for origin in self.origins]
-            reached = [a or b for a, b in zip(reached, found, strict=True)]
-            reached[first : first + states] = found[first : first + states]
-            after = outputs.union(i for i in range(states) if found[first + i])
-            if after == now:
-                break
-            now = after
-        return reached
-
     def definition(self, *leaves: Any) -> tuple[Any, ...]:
         """Return what the kernel computes by the loop: the trace's ops, at every step."""
-        inputs, states = self.inputs, self.states
-        tensors = [t if isinstance(t, Tensor) else tensor_at(np.asarray(t), None) for t in leaves]
-        outer = tensors[inputs + states :]
-
-        def step(state: Any, xs: Any) -> tuple[Any, Any]:
-            results = self.trace.replay([*xs, *state, *outer])
-            return tuple(results[:states]), tuple(results[states:])
-
-        final, outputs = ops.scan(
-            step, tuple(tensors[:inputs]), tuple(tensors[inputs : inputs + states]),
-            reverse=self.reverse,
-        )  # fmt: skip
-        return (*final, *outputs)
+        return self.trace.scan(leaves, self.reverse)

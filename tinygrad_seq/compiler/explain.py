@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..ops.scan import Step, Tensors, check_inputs
-from ..tracing.hoist import Before
-from ..tracing.step import Trace, traced
-from ..tracing.trace import Entry, Leaf, Symbol, Untraceable
+from ..tracing import text
+from ..tracing.step import traced
+from ..tracing.trace import Untraceable
 from .fuse import explained
 from .passes.program import Program
 from .scan import arranged, check_compilable, check_repeatable, compiled
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan
-
-_LEAVES = {Leaf.INPUT: "x", Leaf.STATE: "s", Leaf.OUTER: "w", Leaf.COTANGENT: "g"}
 
 
 @dataclass(frozen=True)
@@ -74,9 +71,9 @@ def explain(step: Any, *arguments: Any, lengths: Any = None, reverse: bool = Fal
     assert derivative is not None
     return Explanation(
         None,
-        "nothing" if before is None else _prepared(before),
-        _listed(trace.entries, _results(trace)),
-        _listed(derivative.entries[len(trace.entries) :], _gradients(trace, derivative.gradients)),
+        "nothing" if before is None else text.of_before(before),
+        text.of_step(trace),
+        text.of_derivative(trace, derivative),
         _planned(op),
         op.kernel.forward_loop.source.text + "\n\n" + op.kernel.backward_loop.source.text,
     )
@@ -94,51 +91,6 @@ def _compiled_step(
     if lengths is not None:
         wanted[len(series) - 1] = False  # their mask
     return compiled(trace, wanted, reverse)
-
-
-def _prepared(before: Before) -> str:
-    """Return lines on what runs before the loop, and which inputs and weights it makes."""
-    at = len(before.source.outer) - sum(len(cuts) + 1 for *_, cuts in before.splits)
-    lines = []
-    for number, axis, cuts in before.splits:
-        names = ", ".join(f"w{i}" for i in range(at, at + len(cuts) + 1))
-        lines.append(f"{names} = split(w{number}, {cuts}, axis={axis})")
-        at += len(cuts) + 1
-    lines += [f"x{i} = the input x{number}" for i, number in enumerate(before.inputs)]
-    given = [
-        f"x{len(before.inputs) + i} = {_name(s)}, for all steps" for i, s in enumerate(before.given)
-    ]
-    return "\n".join([*lines, _listed(before.entries, given)])
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, Symbol):
-        return repr(value)
-    if value.entry in _LEAVES:
-        return f"{_LEAVES[value.entry]}{value.number}"
-    return f"%{value.entry}" + (f".{value.number}" if value.number else "")
-
-
-def _listed(entries: Iterable[Entry], last: Iterable[str]) -> str:
-    """Return a line for each op: what it gives, its arguments, its shape."""
-    lines = []
-    for entry in entries:
-        options = [f"{k}={v}" for k, v in entry.static.items()]
-        arguments = ", ".join([*map(_name, entry.args), *options])
-        outs = ", ".join(map(_name, entry.outs))
-        lines.append(f"{outs} = {entry.op.name}({arguments})  {entry.outs[0].shape}")
-    return "\n".join([*lines, *last])
-
-
-def _results(trace: Trace) -> list[str]:
-    return [
-        *(["next state: " + ", ".join(map(_name, trace.new))] if trace.new else []),
-        "outputs: " + ", ".join(map(_name, trace.outputs)),
-    ]
-
-
-def _gradients(trace: Trace, gradients: Iterable[Symbol | None]) -> list[str]:
-    return [f"d{_name(leaf)} = {_name(g)}" for leaf, g in zip(trace.leaves, gradients, strict=True)]
 
 
 def _planned(op: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -15,11 +14,10 @@ from ..engine.tensor import Tensor, tensor_at
 from ..engine.writes import lend_all
 from ..machine import runtime
 from ..ops import region as regions
-from ..ops.shape import reshape
 from ..tracing.contents import contents
 from ..tracing.recognise import recognised
-from ..tracing.step import Trace, attempted, results_of, trace_of
-from ..tracing.trace import Leaf, Symbol, Untraceable
+from ..tracing.step import Trace, traced_rows
+from ..tracing.trace import Untraceable
 from .scan import Unsuitable, note, op_of_trace
 
 P = ParamSpec("P")
@@ -54,45 +52,10 @@ def fuse(function: Callable[P, R]) -> Callable[P, R]:
                 pass
             except Untraceable as why:
                 note("fuse: the function %s runs op by op: %s", function, str(why))
-        return _by_definition(function, args, options)
+        return regions.over_rows(function, args, options)
 
     call.fused = function  # type: ignore[attr-defined]
     return call
-
-
-def rows_of(shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], list[Any]]:
-    """Return the leading axes that rows have, and each argument's shape as rows (None: no rows).
-
-    The leading axes are those of the argument with most axes, all but its last.
-    """
-    longest = max(map(len, shapes), default=0)
-    lead = next((s[:-1] for s in shapes if len(s) == longest), ())
-    count = math.prod(lead)
-    flat: list[Any] = []
-    for shape in shapes:
-        if len(shape) == longest and shape[:-1] == lead:
-            flat.append((count, shape[-1]))
-        else:
-            flat.append((count,) if lead and shape == lead else None)
-    return lead, flat
-
-
-def _by_definition(function: Any, args: Sequence[Any], options: Any) -> Any:
-    """Return what the function makes of rows, by its ops one by one."""
-    places = [i for i, a in enumerate(args) if isinstance(a, Tensor) or is_array(a)]
-    lead, shapes = rows_of([args[i].shape for i in places])
-    if len(lead) == 1 or not places:
-        return function(*args, **options)
-    given = list(args)
-    for i, shape in zip(places, shapes, strict=True):
-        given[i] = args[i] if shape is None else reshape(args[i], shape)
-    count = math.prod(lead)
-    outs = function(*given, **options)
-
-    def unfold(out: Any) -> Any:
-        return reshape(out, (*lead, *out.shape[1:])) if out.shape[:1] == (count,) else out
-
-    return tuple(map(unfold, outs)) if isinstance(outs, tuple) else unfold(outs)
 
 
 def _run(
@@ -130,11 +93,11 @@ def _compiled(
     """
     given = [tensor_at(a, None) if is_array(a) else a for a in args]
     tensors = [a for a in given if isinstance(a, Tensor)]
-    lead, shapes = rows_of([t.shape for t in tensors])
+    lead, shapes = regions.rows_of([t.shape for t in tensors])
     _check(tensors, shapes, least)
 
     def attempt(flat: list[Any]) -> tuple[Any, list[Tensor], bool]:
-        trace, several = _trace(function, given, tensors, flat, options)
+        trace, several = traced_rows(function, given, flat, options)
         rows = [t for t, s in zip(tensors, flat, strict=True) if s is not None]
         leaves = [*rows, *(t for t, _ in trace.outer)]
         which = [*map(wanted, leaves)]
@@ -142,7 +105,7 @@ def _compiled(
             trace,
             which,
             "rows",
-            lambda: _trace(function, given, tensors, flat, options)[0],
+            lambda: traced_rows(function, given, flat, options)[0],
             lambda: _make(trace, which),
         )
         return (op, lead, several), leaves, not trace.looked
@@ -188,24 +151,6 @@ def _check(tensors: Sequence[Tensor], shapes: Sequence[Any], least: int) -> None
         raise Unsuitable("the arguments are small")
 
 
-def _trace(
-    function: Any, given: Sequence[Any], tensors: Sequence[Tensor], shapes: Any, options: Any
-) -> tuple[Trace, bool]:
-    """Return the trace of a function of rows, and whether it returns a tuple."""
-    rows = [(t, shape) for t, shape in zip(tensors, shapes, strict=True) if shape is not None]
-    several = False
-
-    def once(xs: list[Tensor], _: Any) -> tuple[list[Any], list[Any]]:
-        nonlocal several
-        seen: dict[int, Any] = {id(t): x for (t, _), x in zip(rows, xs, strict=True)}
-        result = attempted(function, *[seen.get(id(a), a) for a in given], **options)
-        outputs, several = results_of(result)
-        return [], outputs
-
-    symbols = [Symbol(Leaf.INPUT, i, shape, t.dtype) for i, (t, shape) in enumerate(rows)]
-    return trace_of(once, symbols, []), several
-
-
 def _run_region(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     """Return what a function that closes over nothing makes, by one kernel; None without one."""
     try:
@@ -214,4 +159,4 @@ def _run_region(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         return None
 
 
-regions.runs.append(_run_region)
+regions.run = _run_region

@@ -1,16 +1,17 @@
-"""A whole step, traced: its leaves, its ops in order, its results; and its derivative."""
+"""A whole step, traced: its leaves, its ops in order, its results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import ops
-from ..engine.graph import Node, backpropagate
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..ops.scan import check_result
-from .trace import Entry, Leaf, Symbol, Tracer, Untraceable, called, replay, tracing
+from .trace import Leaf, Symbol, Tracer, Untraceable, called, replay, tracing
 
 
 class Trace:
@@ -56,54 +57,21 @@ class Trace:
         replay(self.entries, known, called)
         return [known[id(s)] for s in (*self.new, *self.outputs)]
 
+    def scan(self, leaves: Sequence[Any], reverse: bool) -> tuple[Any, ...]:
+        """Return final states and outputs of the loop over the same ops.
 
-class Derivative:
-    """A step and its VJP in one list of entries: the engine's own backward pass, run on symbols.
+        leaves: arrays or Tensors, inputs (T, B, ...) first
+        """
+        inputs, states = len(self.inputs), len(self.state)
+        tensors = [t if isinstance(t, Tensor) else tensor_at(np.asarray(t), None) for t in leaves]
+        series, state = tensors[:inputs], tensors[inputs : inputs + states]
 
-    The trace is replayed with leaves that have places on the tape. The nodes that this makes are
-    those of any eager step, and `backpropagate` runs the ops' own rules on them. Since the rules
-    are written in ops, what they compute is traced in turn.
+        def step(state: Any, xs: Any) -> tuple[Any, Any]:
+            results = self.replay([*xs, *state, *tensors[inputs + states :]])
+            return tuple(results[:states]), tuple(results[states:])
 
-
-    new, outputs: symbols of the next state and of the outputs
-    cotangents: symbols of what comes back to `new` and `outputs`, in this order
-    gradients: for each leaf of the trace the symbol of its cotangent, None where there is none
-    """
-
-    def __init__(self, trace: Trace, wanted: Sequence[bool]) -> None:
-        tracer = Tracer(recording=True)
-        leaves = [
-            tensor_at(s, (Node(None, [], [], None, (s.shape,), False), 0) if w else None)
-            for s, w in zip(trace.leaves, wanted, strict=True)
-        ]
-        with tracing(tracer):
-            results = trace.replay(leaves)
-            tracer.recording = False  # the rules' own ops need no nodes
-            self.cotangents = [
-                Symbol(Leaf.COTANGENT, i, r.shape, r.dtype) for i, r in enumerate(results)
-            ]
-            seeds = [
-                (r.place, tensor_at(g, None))
-                for r, g in zip(results, self.cotangents, strict=True)
-                if r.place is not None
-            ]
-            places = [leaf.place for leaf in leaves if leaf.place is not None]
-            found = backpropagate(seeds, inputs=places, create_graph=True) if places else {}
-        self.entries: list[Entry] = tracer.entries
-        symbols = [r.array for r in results]
-        self.new, self.outputs = symbols[: len(trace.new)], symbols[len(trace.new) :]
-        self.gradients: list[Symbol | None] = []
-        for leaf in leaves:
-            g = None if leaf.place is None else found.get(leaf.place)
-            self.gradients.append(None if g is None else g.array)
-
-    def origins(self) -> list[set[int]]:
-        """Return for each leaf the positions of the cotangents that its gradient is made from."""
-        found: dict[int, set[int]] = {id(s): {i} for i, s in enumerate(self.cotangents)}
-        for entry in self.entries:
-            origins = [found.get(id(a), set()) for a in entry.args]
-            found.update((id(out), set().union(*origins)) for out in entry.outs)
-        return [found.get(id(gradient), set()) for gradient in self.gradients]
+        final, outputs = ops.scan(step, tuple(series), tuple(state), reverse=reverse)
+        return (*final, *outputs)
 
 
 def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -> tuple[Trace, Any]:
@@ -133,6 +101,29 @@ def traced(step: Any, series: Sequence[Any], state: Sequence[Any], forms: Any) -
     inputs = [Symbol(Leaf.INPUT, i, a.shape[1:], a.dtype) for i, a in enumerate(series)]
     before = [Symbol(Leaf.STATE, i, a.shape, a.dtype) for i, a in enumerate(state)]
     return trace_of(once, inputs, before), several_outputs
+
+
+def traced_rows(
+    function: Any, args: Sequence[Any], shapes: Sequence[Any], options: Any
+) -> tuple[Trace, bool]:
+    """Return the trace of a function of rows, and whether it returns a tuple.
+
+    shapes: for each Tensor among `args` its shape as rows, None for one that the function sees as
+    it is
+    """
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    rows = [(t, shape) for t, shape in zip(tensors, shapes, strict=True) if shape is not None]
+    several = False
+
+    def once(xs: list[Tensor], _: Any) -> tuple[list[Any], list[Any]]:
+        nonlocal several
+        seen: dict[int, Any] = {id(t): x for (t, _), x in zip(rows, xs, strict=True)}
+        result = attempted(function, *[seen.get(id(a), a) for a in args], **options)
+        outputs, several = results_of(result)
+        return [], outputs
+
+    symbols = [Symbol(Leaf.INPUT, i, shape, t.dtype) for i, (t, shape) in enumerate(rows)]
+    return trace_of(once, symbols, []), several
 
 
 def trace_of(

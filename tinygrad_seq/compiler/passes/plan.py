@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ...tracing.step import Derivative, Trace
+from ...tracing.derivative import Derivative
+from ...tracing.step import Trace
 from ...tracing.trace import Leaf, Symbol, Untraceable
 from . import rules as rules  # it enters its rules
 from .expressions import REDUCTIONS, Graph, Value, ordered
