@@ -47,20 +47,12 @@ class Plan:
         self.normaliser = n = Normaliser(batch, dtype)
         self.graph: Graph = n.graph
         states = slice(len(trace.inputs), len(trace.inputs) + len(trace.state))
-        if any(wanted):
-            every = list(wanted)
-            every[states] = [True] * len(trace.state)  # the way back goes through the states
-            self.derivative: Derivative | None = Derivative(trace, every)
-            n.run(self.derivative.entries)
-            new, outputs = self.derivative.new, self.derivative.outputs
-        else:
-            self.derivative = None
-            n.run(trace.entries)
-            new, outputs = trace.new, trace.outputs
-        for s in (*new, *outputs):
-            if s.dtype != dtype:
-                raise Untraceable(f"a result is {s.dtype}, the state {dtype}")
-        self.new, self.outputs = ([self._rows(s, batch) for s in ss] for ss in (new, outputs))
+        every = list(wanted)
+        every[states] = [True] * len(trace.state)  # the way back goes through the states
+        self.derivative = Derivative(trace, every) if any(wanted) else None
+        whole = self.derivative or trace
+        n.run(whole.entries)
+        self.new, self.outputs = ([*map(self._rows, ss)] for ss in (whole.new, whole.outputs))
         self.leaves = [n.value(s) for s in (*trace.inputs, *trace.state)]
         self.states = self.leaves[states]
         self.output_of = [
@@ -71,22 +63,24 @@ class Plan:
         self.matrices = {i for i, kind in self.kinds.items() if kind == "matrix"}
         if len(self.kinds) < len(self.tensors):
             raise Untraceable("a tensor is a factor of a product and stands beside rows as well")
-        self.kept: list[Buffer] = []
+        read, written = self._reads(), self._writes()
+        known = read | {v.number: b for v, b in written if v.op not in ("leaf", "const")}
+        gradients = [] if self.derivative is None else self._cotangents(self.derivative)
+        kept = self._choose(gradients, known)
+        self.kept = [Buffer(f"k{i}", "seq", wide(v)) for i, v in enumerate(kept)]
+        pairs = list(zip(kept, self.kept, strict=True))
+        self.forward = self._plan_forward(read, written + pairs)
         self.backward: Program | None = None
         self.gradients: list[list[str]] = []
-        read = self._reads()
-        written = self._writes()
         if self.derivative is not None:
-            gradients = self._gradients(self.derivative, batch)
-            kept = self._choose(gradients, {**read, **dict(self._numbered(written))})
-        else:
-            gradients, kept = [], []
-        self._plan_forward(read, written, kept)
-        if self.derivative is not None:
-            self._plan_backward(self.derivative, read, written, kept, gradients)
+            known.update((v.number, b) for v, b in pairs)
+            self.backward = self._plan_backward(self.derivative, known, gradients)
 
-    def _rows(self, s: Symbol, batch: int) -> Value:
-        value = self.normaliser.value(s)
+    def _rows(self, s: Symbol) -> Value:
+        """Return what a state or an output is. Raises Untraceable unless that is rows."""
+        value, batch, dtype = self.normaliser.value(s), self.normaliser.batch, self.normaliser.dtype
+        if s.dtype != dtype:
+            raise Untraceable(f"a result is {s.dtype}, the state {dtype}")
         number = value.width == 0 or (value.rows and value.width == 1)  # for each row
         flat = len(s.shape) == 1 and not number  # a vector
         if s.shape[:1] != (batch,) or len(s.shape) > 2 or value.op == "transpose" or flat:
@@ -121,25 +115,18 @@ class Plan:
         ]
         return states + outputs
 
-    @staticmethod
-    def _numbered(pairs: Iterable[tuple[Value, Buffer]]) -> Iterable[tuple[int, Buffer]]:
-        """Yield (number, buffer) for Values that a step computes."""
-        return ((v.number, b) for v, b in pairs if v.op not in ("leaf", "const"))
-
     # ---- forwards --------------------------------------------------------------------------------
 
-    def _plan_forward(
-        self, read: dict[int, Buffer], written: list[tuple[Value, Buffer]], kept: list[Value]
-    ) -> None:
-        self.kept = [Buffer(f"k{i}", "seq", wide(v)) for i, v in enumerate(kept)]
-        program = Program(dict(read), False, written + list(zip(kept, self.kept, strict=True)))
+    @staticmethod
+    def _plan_forward(have: dict[int, Buffer], copies: list[tuple[Value, Buffer]]) -> Program:
+        program = Program(have, False, copies)
         for v in ordered(v for v, _ in program.copies):
             if v.op == "matmul" and v.args[0].is_leaf("input"):
                 program.pack(v)
                 program.hoisted.append(v)
                 program.have[v.number] = Buffer(f"h{len(program.hoisted)}", "block", v.width)
         program.finish()
-        self.forward = program
+        return program
 
     def _choose(self, gradients: list[Value | None], known: dict[int, Buffer]) -> list[Value]:
         """Return the forward Values to keep: what is not cheap to compute from what is known."""
@@ -187,57 +174,46 @@ class Plan:
 
     # ---- backwards -------------------------------------------------------------------------------
 
-    def _gradients(self, derivative: Derivative, batch: int) -> list[Value | None]:
+    def _cotangents(self, derivative: Derivative) -> list[Value | None]:
         """Return the cotangent of each leaf, summed over rows where the leaf is no rows."""
         found: list[Value | None] = []
         for symbol, leaf in zip(derivative.gradients, self.trace.leaves, strict=True):
             value = None if symbol is None else self.normaliser.value(symbol)
             outer = self.kinds.get(leaf.number) if leaf.entry == Leaf.OUTER else None
             if value is not None and value.rows and outer not in (None, "fixed"):
-                value = self.graph.batch_sum(value, batch)
+                value = self.graph.batch_sum(value, self.normaliser.batch)
             found.append(value)
         return found
 
     def _plan_backward(
-        self,
-        derivative: Derivative,
-        read: dict[int, Buffer],
-        written: list[tuple[Value, Buffer]],
-        kept: list[Value],
-        gradients: list[Value | None],
-    ) -> None:
-        have = {**read, **dict(self._numbered(written))}
-        have.update({v.number: b for v, b in zip(kept, self.kept, strict=True)})
-        count = len(self.new)
+        self, derivative: Derivative, have: dict[int, Buffer], gradients: list[Value | None]
+    ) -> Program:
+        inputs, states = len(self.trace.inputs), len(self.new)
         for i, s in enumerate(derivative.cotangents):
             v = self.normaliser.value(s)
-            state = i < count
-            name = f"gs{i}" if state else f"gy{i - count}"
-            have[v.number] = Buffer(name, "pair" if state else "seq", wide(v), int(state))
-        program = self.backward = Program(have, True)
-        inputs = len(self.trace.inputs)
-        back = [g for g in gradients[inputs : inputs + count] if g is not None]
-        in_loop = {v.number for v in ordered(back)}
-        for i, g in enumerate(gradients):
-            name = "" if g is None else f"d{i}"
-            if inputs <= i < inputs + count:
-                name = f"gs{i - inputs}"
-                v = self.graph.const(0) if g is None else g
-                program.copies.append((v, Buffer(name, "pair", wide(self.leaves[i]))))
-            elif g is not None and i < inputs:
-                self._plan_input(program, g, Buffer(name, "seq", wide(self.leaves[i])), in_loop)
-            elif g is not None:
-                self.gradients.append(self._plan_outer(program, g, i))
+            if i < states:
+                have[v.number] = Buffer(f"gs{i}", "pair", wide(v), 1)
+            else:
+                have[v.number] = Buffer(f"gy{i - states}", "seq", wide(v))
+        program = Program(have, True)
+        back = ordered(g for g in gradients[inputs : inputs + states] if g is not None)
+        for i, (leaf, g) in enumerate(zip(self.leaves, gradients, strict=False)):
+            if i >= inputs:
+                out = Buffer(f"gs{i - inputs}", "pair", wide(leaf))
+                program.copies.append((self.graph.const(0) if g is None else g, out))
+                self.gradients.append([out.name])
                 continue
-            self.gradients.append([name] if name else [])
+            out = Buffer(f"d{i}", "seq", wide(leaf))
+            self.gradients.append([] if g is None else [out.name])
+            if g is not None and g.op == "matmul" and g not in back:
+                program.pack(g)
+                program.deferred.append(Deferred("rows", g.args[0], g, out))
+            elif g is not None:
+                program.copies.append((g, out))
+        for i, g in enumerate(gradients[inputs + states :], inputs + states):
+            self.gradients.append([] if g is None else self._plan_outer(program, g, i))
         program.finish()
-
-    def _plan_input(self, program: Program, g: Value, out: Buffer, in_loop: set[int]) -> None:
-        if g.op == "matmul" and g.number not in in_loop:
-            program.pack(g)
-            program.deferred.append(Deferred("rows", g.args[0], g, out))
-        else:
-            program.copies.append((g, out))
+        return program
 
     def _plan_outer(self, program: Program, g: Value, leaf: int) -> list[str]:
         """Return the names of the buffers whose sum is the cotangent of an outer tensor."""
@@ -249,17 +225,17 @@ class Plan:
 
     @staticmethod
     def _plan_term(program: Program, term: Value) -> str:
-        """Return the name of the buffer that a sum over rows, or an outer product, goes to."""
-        if term.op == "outer":
-            out = Buffer(f"a{term.number}", "acc", term.width, shape=term["shape"])
-            if all(d.out.name != out.name for d in program.deferred):
-                program.deferred.append(Deferred("outer", term.args[0], term.args[1], out))
-            return out.name
-        for v, known in program.sums:  # two biases beside each other have one cotangent
-            if v is term.args[0] and known.kind == "acc":
-                return known.name
-        out = Buffer(f"a{term.number}", "acc", wide(term), shape=(wide(term),))
-        program.sums.append((term.args[0], out))
+        """Return the name of the buffer that a sum over rows, or an outer product, goes to.
+
+        Two biases beside each other have one cotangent, and so have two weights of equal rows.
+        """
+        out = Buffer(f"a{term.number}", "acc", wide(term), shape=term.attrs.get("shape", ()))
+        if term.op == "outer" and out not in [d.out for d in program.deferred]:
+            program.deferred.append(Deferred("outer", *term.args, out))
+        elif term.op == "batch_sum":
+            out.shape = (out.width,)
+            if out not in [buffer for _, buffer in program.sums]:
+                program.sums.append((term.args[0], out))
         return out.name
 
 
