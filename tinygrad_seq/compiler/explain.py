@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..ops.scan import Step, Tensors, check_inputs
 from ..tracing import text
-from ..tracing.step import traced
 from ..tracing.trace import Untraceable
 from .fuse import explained
 from .passes.program import Program
-from .scan import arranged, check_compilable, check_repeatable, compiled
-
-if TYPE_CHECKING:
-    from .compiled import CompiledScan
+from .scan import arranged, built
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ def explain(step: Any, *arguments: Any, lengths: Any = None, reverse: bool = Fal
         )
     try:
         if function is None:
-            op = _compiled_step(step, *arguments, lengths=lengths, reverse=reverse)
+            op = _op_of_step(step, arguments[0], arguments[1], lengths, reverse)
         else:
             op = explained(function, arguments)
     except Untraceable as why:
@@ -79,18 +75,15 @@ def explain(step: Any, *arguments: Any, lengths: Any = None, reverse: bool = Fal
     )
 
 
-def _compiled_step(
-    step: Step, inputs: Tensors, state: Tensors, *, lengths: Any, reverse: bool
-) -> CompiledScan:
+def _op_of_step(step: Step, inputs: Tensors, state: Tensors, lengths: Any, reverse: bool) -> Any:
     check_inputs(inputs if isinstance(inputs, tuple) else (inputs,), state)
     series, states, forms = arranged(inputs, state, lengths)
-    check_compilable(series, states)
-    trace, _ = traced(step, series, states, forms)
-    check_repeatable(trace, traced(step, series, states, forms)[0])
-    wanted = [s.dtype.kind == "f" for s in trace.leaves]
-    if lengths is not None:
-        wanted[len(series) - 1] = False  # their mask
-    return compiled(trace, wanted, reverse)
+    mask = None if lengths is None else series[-1]
+
+    def wanted(leaf: Any) -> bool:
+        return leaf is not mask and leaf.dtype.kind == "f"
+
+    return built(step, series, states, forms, reverse, wanted)[0][0]
 
 
 def _planned(op: Any) -> str:

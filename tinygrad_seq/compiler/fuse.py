@@ -14,11 +14,10 @@ from ..engine.tensor import Tensor, tensor_at
 from ..engine.writes import lend_all
 from ..machine import runtime
 from ..ops import region as regions
-from ..tracing.contents import contents
 from ..tracing.recognise import recognised
 from ..tracing.step import Trace, traced_rows
 from ..tracing.trace import Untraceable
-from .scan import Unsuitable, note, op_of_trace
+from .scan import Unsuitable, is_wanted, note, op_of_trace
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,9 +44,7 @@ def fuse(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **options: P.kwargs) -> Any:
         if current.tracer is None:
             try:
-                known = contents(function)
-                what, outside = (None, []) if known is None else (known.form, known.tensors)
-                return _run(function, args, options, what, outside)
+                return _run(function, args, options)
             except Unsuitable:
                 pass
             except Untraceable as why:
@@ -58,32 +55,20 @@ def fuse(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def _run(
-    function: Any, args: tuple[Any, ...], options: dict[str, Any], what: Any, outside: Any
-) -> Any:
-    """Return what a function makes, by one kernel. Raises Untraceable where there can be none.
-
-    what: stands for the function and all that it depends on beside its arguments and the Tensors
-    `outside`; None where that is not known, and the function is traced at every call
-    """
+def _run(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Return what a function makes, by one kernel. Raises Untraceable where there can be none."""
     if current.unrolled or current.anomaly:
         raise Unsuitable("the ops are asked for one by one")
+    make = functools.partial(_built, function, args, options, SMALL, is_wanted)
     (op, lead, several), leaves = recognised(
-        what,
-        tuple(options),
-        (*args, *options.values(), *outside),
-        lambda: _compiled(function, args, options, SMALL, _wants),
+        function, tuple(options), (*args, *options.values()), make
     )
     lend_all(args)
     outs = op([a if isinstance(a, Tensor) else tensor_at(a, None) for a in leaves], lead)
     return tuple(outs) if several else outs[0]
 
 
-def _wants(leaf: Tensor) -> bool:
-    return current.recording and leaf.place is not None
-
-
-def _compiled(
+def _built(
     function: Any, args: Sequence[Any], options: Any, least: int, wanted: Callable[[Tensor], bool]
 ) -> tuple[Any, list[Tensor], bool]:
     """Return what a function of rows is compiled to, as `recognised` takes it. Raises Untraceable.
@@ -128,7 +113,7 @@ def explained(function: Any, args: Sequence[Any]) -> Any:
 
     Raises Untraceable where there is none.
     """
-    return _compiled(function, args, {}, 1, lambda t: t.dtype.kind == "f")[0][0]
+    return _built(function, args, {}, 1, lambda t: t.dtype.kind == "f")[0][0]
 
 
 def _make(trace: Trace, wanted: Sequence[bool]) -> Any:
@@ -152,9 +137,9 @@ def _check(tensors: Sequence[Tensor], shapes: Sequence[Any], least: int) -> None
 
 
 def _run_region(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """Return what a function that closes over nothing makes, by one kernel; None without one."""
+    """Return what a function makes by one kernel; None where there can be none."""
     try:
-        return _run(function, args, {}, function, ())
+        return _run(function, args, {})
     except Untraceable:
         return None
 

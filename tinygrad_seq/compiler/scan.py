@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ from ..ops.scan import (
     step_name,
     without_padding,
 )
-from ..tracing.contents import contents
 from ..tracing.hoist import Before
 from ..tracing.recognise import recognised
 from ..tracing.step import Trace, traced
@@ -99,8 +99,12 @@ def note(text: str, step: Any, why: str) -> None:
 def run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tuple[Any, Any]:
     """Return what `scan` does, by a kernel. Raises Untraceable where there can be none."""
     series, states, forms = arranged(inputs, state, lengths)
-    op, outer, several_outputs = op_of(step, series, states, forms, reverse)
-    results = op([*series, *states, *outer])
+    given = [*series, *states]
+    make = functools.partial(built, step, series, states, forms, reverse, is_wanted)
+    (op, several_outputs), outer = recognised(
+        step, (forms, reverse), given, make, len(series), len(given)
+    )
+    results = op([*given, *outer])
     final, outputs = tuple(results[: len(states)]), tuple(results[len(states) :])
     return final if forms[1] else final[0], outputs if several_outputs else outputs[0]
 
@@ -123,35 +127,36 @@ def arranged(inputs: Any, state: Any, lengths: Any) -> tuple[list[Any], list[Any
     return series, states, (several_inputs, several_state, lengths is not None)
 
 
-def op_of(
-    step: Any, series: Any, states: Any, forms: Any, reverse: bool
+def built(
+    step: Any,
+    series: Any,
+    states: Any,
+    forms: Any,
+    reverse: bool,
+    wanted: Callable[[Tensor], bool],
 ) -> tuple[Any, list[Tensor], bool]:
-    """Return the op of a step, the outer tensors it takes, and whether it has several outputs.
+    """Return what a step is compiled to, as `recognised` takes it. Raises Untraceable.
 
-    Raises Untraceable.
+    That is its op, and whether it has several outputs.
+    wanted: whether a leaf gets a gradient
     """
-    given = [*series, *states]
-
-    def make() -> tuple[Any, list[Tensor], bool]:
-        check_compilable(series, states)
-        trace, several_outputs = traced(step, series, states, forms)
-        outer = [t for t, _ in trace.outer]
-        wanted = [current.recording and t.place is not None for t in (*given, *outer)]
-        op = op_of_trace(
-            trace,
-            wanted,
-            reverse,
-            lambda: traced(step, series, states, forms)[0],
-            lambda: compiled(trace, wanted, reverse),
-        )
-        return (op, several_outputs), outer, not trace.looked
-
-    known = contents(step)
-    what, reached = (None, []) if known is None else (known.form, known.tensors)
-    (op, several), outer = recognised(
-        what, (forms, reverse), [*given, *reached], make, len(series), len(given)
+    check_compilable(series, states)
+    trace, several_outputs = traced(step, series, states, forms)
+    outer = [t for t, _ in trace.outer]
+    which = [*map(wanted, (*series, *states, *outer))]
+    op = op_of_trace(
+        trace,
+        which,
+        reverse,
+        lambda: traced(step, series, states, forms)[0],
+        lambda: compiled(trace, which, reverse),
     )
-    return op, outer, several
+    return (op, several_outputs), outer, not trace.looked
+
+
+def is_wanted(leaf: Tensor) -> bool:
+    """Return whether a gradient of this leaf may be asked for."""
+    return current.recording and leaf.place is not None
 
 
 def check_compilable(series: list[Any], states: list[Any]) -> None:

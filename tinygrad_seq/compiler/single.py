@@ -14,7 +14,7 @@ import numpy as np
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..machine import runtime
-from ..tracing.contents import Contents, contents
+from ..tracing.contents import contents
 from ..tracing.recognise import recognised
 from ..tracing.step import Trace, traced
 from ..tracing.trace import Untraceable
@@ -77,12 +77,11 @@ def advance(cell: Owner, state: Any, x: Any) -> tuple[Any, Any] | None:
     mode = current
     if mode.recording or mode.unrolled or mode.anomaly or mode.tracer is not None:
         return None
-    known = contents(cell.forward)
-    if known is None or not isinstance(state, tuple):
+    if not isinstance(state, tuple):
         return None
-    values, make = (x, *state, *known.tensors), functools.partial(_made, cell, state, x, known)
+    values, make = (x, *state), functools.partial(_made, cell, state, x)
     try:
-        single, outer = recognised(known.form, "one step", values, make, given=1 + len(state))
+        single, outer = recognised(cell.forward, "one step", values, make, given=1 + len(state))
     except Untraceable:
         return None
     weights = [t.array for t in outer]
@@ -93,12 +92,11 @@ def advance(cell: Owner, state: Any, x: Any) -> tuple[Any, Any] | None:
     return found
 
 
-def _made(
-    cell: Owner, state: tuple[Tensor, ...], x: Tensor, known: Contents
-) -> tuple[Single, list[Tensor], bool]:
+def _made(cell: Owner, state: tuple[Tensor, ...], x: Tensor) -> tuple[Single, list[Tensor], bool]:
     """Return a cell's step made ready, as `recognised` takes it. Raises Untraceable."""
-    if not all(isinstance(t, Tensor) for t in (x, *state)) or x.ndim != 2:
-        raise Unsuitable("x and state are not all Tensors, or there is no batch")
+    known = contents(cell.forward)
+    if known is None or not all(isinstance(t, Tensor) for t in (x, *state)) or x.ndim != 2:
+        raise Unsuitable("it depends on who knows what, or on no batch of Tensors")
     cell.check(state, x)
     series, forms = [tensor_at(x.array[None], None)], (False, True, False)
     check_compilable(series, [*state])

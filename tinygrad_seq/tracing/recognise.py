@@ -10,6 +10,7 @@ from numpy import ndarray
 from ..engine.backend import is_array
 from ..engine.modes import current
 from ..engine.tensor import Tensor
+from .contents import contents
 from .trace import Memory, Untraceable, freeze
 
 _known = Memory(4096)
@@ -18,7 +19,7 @@ or the error that says why there is nothing."""
 
 
 def recognised(
-    what: Hashable,
+    function: Any,
     options: Hashable,
     values: Sequence[Any],
     make: Callable[[], tuple[Any, Sequence[Tensor], bool]],
@@ -27,29 +28,31 @@ def recognised(
 ) -> tuple[Any, list[Any]]:
     """Return what `make` makes for a function and values of these forms, and the leaves it takes.
 
-    what: stands for the function and all that it depends on beside `options` and `values`; None
-    where that is not known, and `make` is called at every call
-    values: all Tensors, arrays and numbers that the function reaches. The first `series` of them
-    may have any length; the first `given` are no leaves of those that `make` tells of
+    It is made at every call where it cannot be said what the function depends on.
+    options: what else is to be the same
+    values: Tensors, arrays and numbers that the function gets. The first `series` of them may have
+    any length; the first `given` are no leaves of those that `make` tells of
     make: returns what is made, its leaves, and whether the same will do for other values
     Raises what `make` raises; an Untraceable each time.
     """
-    forms = None if what is None else _forms(values, series)
-    key = None if forms is None else (what, options, forms)
+    known = contents(function)
+    reached = [*values, *known.tensors] if known is not None else []
+    forms = None if known is None else _forms(reached, series)
+    key = None if known is None or forms is None else (known.form, options, forms)
     found = None if key is None else _known.get(key)
     if found is not None:
         made, numbers = found
         if numbers is None:
             error, why = made
             raise error(why)
-        return made, [values[i] for i in numbers]
+        return made, [reached[i] for i in numbers]
     try:
         made, leaves, again = make()
     except Untraceable as why:
         if key is not None:
             _known[key] = (type(why), str(why)), None  # itself, it would keep alive too much
         raise
-    numbers = _numbers(leaves, values, given) if again else None
+    numbers = _numbers(leaves, reached, given) if again else None
     if key is not None and numbers is not None:
         _known[key] = made, numbers
     return made, list(leaves)

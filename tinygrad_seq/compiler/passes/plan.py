@@ -231,7 +231,7 @@ class Plan:
         """
         out = Buffer(f"a{term.number}", "acc", wide(term), shape=term.attrs.get("shape", ()))
         if term.op == "outer" and out not in [d.out for d in program.deferred]:
-            program.deferred.append(Deferred("outer", *term.args, out))
+            program.deferred.append(Deferred("outer", term.args[0], term.args[1], out))
         elif term.op == "batch_sum":
             out.shape = (out.width,)
             if out not in [buffer for _, buffer in program.sums]:
