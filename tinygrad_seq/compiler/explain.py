@@ -10,7 +10,7 @@ from ..tracing import text
 from ..tracing.trace import Untraceable
 from .fuse import explained
 from .passes.program import Program
-from .scan import arranged, built
+from .scan import arranged, built_step
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _op_of_step(step: Step, inputs: Tensors, state: Tensors, lengths: Any, rever
     def wanted(leaf: Any) -> bool:
         return leaf is not mask and leaf.dtype.kind == "f"
 
-    return built(step, series, states, forms, reverse, wanted)[0][0]
+    return built_step(step, series, states, forms, reverse, wanted)[0][0]
 
 
 def _planned(op: Any) -> str:

@@ -17,7 +17,7 @@ from ..ops import region as regions
 from ..tracing.recognise import recognised
 from ..tracing.step import Trace, traced_rows
 from ..tracing.trace import Untraceable
-from .scan import Unsuitable, is_wanted, note, op_of_trace
+from .scan import Unsuitable, built, is_wanted, note
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -82,18 +82,10 @@ def _built(
     _check(tensors, shapes, least)
 
     def attempt(flat: list[Any]) -> tuple[Any, list[Tensor], bool]:
-        trace, several = traced_rows(function, given, flat, options)
+        trace_anew = functools.partial(traced_rows, function, given, flat, options)
         rows = [t for t, s in zip(tensors, flat, strict=True) if s is not None]
-        leaves = [*rows, *(t for t, _ in trace.outer)]
-        which = [*map(wanted, leaves)]
-        op = op_of_trace(
-            trace,
-            which,
-            "rows",
-            lambda: traced_rows(function, given, flat, options)[0],
-            lambda: _make(trace, which),
-        )
-        return (op, lead, several), leaves, not trace.looked
+        (op, several), outer, again = built(trace_anew, rows, "rows", _make, wanted)
+        return (op, lead, several), [*rows, *outer], again
 
     widths = {s[1] for s in shapes if s is not None and len(s) == 2}
     vectors = [

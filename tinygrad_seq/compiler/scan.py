@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,7 +100,7 @@ def run(step: Any, inputs: Any, state: Any, lengths: Any, reverse: bool) -> tupl
     """Return what `scan` does, by a kernel. Raises Untraceable where there can be none."""
     series, states, forms = arranged(inputs, state, lengths)
     given = [*series, *states]
-    make = functools.partial(built, step, series, states, forms, reverse, is_wanted)
+    make = functools.partial(built_step, step, series, states, forms, reverse, is_wanted)
     (op, several_outputs), outer = recognised(
         step, (forms, reverse), given, make, len(series), len(given)
     )
@@ -127,31 +127,19 @@ def arranged(inputs: Any, state: Any, lengths: Any) -> tuple[list[Any], list[Any
     return series, states, (several_inputs, several_state, lengths is not None)
 
 
-def built(
+def built_step(
     step: Any,
     series: Any,
     states: Any,
     forms: Any,
     reverse: bool,
     wanted: Callable[[Tensor], bool],
-) -> tuple[Any, list[Tensor], bool]:
-    """Return what a step is compiled to, as `recognised` takes it. Raises Untraceable.
-
-    That is its op, and whether it has several outputs.
-    wanted: whether a leaf gets a gradient
-    """
+) -> Built:
+    """Return what a step is compiled to. Raises Untraceable."""
     check_compilable(series, states)
-    trace, several_outputs = traced(step, series, states, forms)
-    outer = [t for t, _ in trace.outer]
-    which = [*map(wanted, (*series, *states, *outer))]
-    op = op_of_trace(
-        trace,
-        which,
-        reverse,
-        lambda: traced(step, series, states, forms)[0],
-        lambda: compiled(trace, which, reverse),
-    )
-    return (op, several_outputs), outer, not trace.looked
+    trace_anew = functools.partial(traced, step, series, states, forms)
+    make = functools.partial(compiled, reverse=reverse)
+    return built(trace_anew, [*series, *states], reverse, make, wanted)
 
 
 def is_wanted(leaf: Tensor) -> bool:
@@ -178,31 +166,39 @@ def check_compilable(series: list[Any], states: list[Any]) -> None:
         raise Unsuitable("there is no batch")
 
 
-def op_of_trace(
-    trace: Trace,
-    wanted: Sequence[bool],
-    options: Any,
-    again: Callable[[], Trace],
-    make: Callable[[], Any],
-) -> Any:
-    """Return the op of a trace, made when such a one is seen for the first time.
+Built = tuple[tuple[Any, bool], list[Tensor], bool]
 
-    wanted: which of its leaves are to get a gradient; options: what else the op depends on
-    again: traces anew, to see that the same comes out
+
+def built(
+    trace_anew: Callable[[], tuple[Trace, bool]],
+    given: Sequence[Tensor],
+    options: Hashable,
+    make: Callable[[Trace, Sequence[bool]], Any],
+    wanted: Callable[[Tensor], bool],
+) -> Built:
+    """Return what a function is compiled to, as `recognised` takes it: made once for equal traces.
+
+    That is its op, and whether it has several outputs.
+    trace_anew: traces it, and tells of its outputs; called again to see that the same comes out
+    given: the leaves that precede the outer tensors; wanted: whether a leaf gets a gradient
+    options: what the op depends on beside the trace
     Raises Untraceable, each time, where there is none.
     """
-    key = (trace.key, tuple(wanted), options)
+    trace, several_outputs = trace_anew()
+    outer = [t for t, _ in trace.outer]
+    which = [*map(wanted, (*given, *outer))]
+    key = (trace.key, tuple(which), options)
     op = _compiled.get(key)
     if op is None:
         try:
-            check_repeatable(trace, again())
-            op = make()
+            check_repeatable(trace, trace_anew()[0])
+            op = make(trace, which)
         except Untraceable as why:
             op = str(why)  # the error itself would keep alive what its traceback leads to
         _compiled[key] = op
     if isinstance(op, str):
         raise Untraceable(op)
-    return op
+    return (op, several_outputs), outer, not trace.looked
 
 
 def compiled(trace: Trace, wanted: Sequence[bool], reverse: bool) -> CompiledScan:

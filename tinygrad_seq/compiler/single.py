@@ -7,6 +7,7 @@ hand over the addresses. Values of parameters may change in between; nothing of 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..tracing.contents import contents
 from ..tracing.recognise import recognised
 from ..tracing.step import Trace, traced
 from ..tracing.trace import Untraceable
-from .scan import Unsuitable, check_compilable, op_of_trace
+from .scan import Unsuitable, built, check_compilable
 
 if TYPE_CHECKING:
     from .compiled import CompiledScan  # Numba is imported when something is compiled
@@ -100,22 +101,17 @@ def _made(cell: Owner, state: tuple[Tensor, ...], x: Tensor) -> tuple[Single, li
     cell.check(state, x)
     series, forms = [tensor_at(x.array[None], None)], (False, True, False)
     check_compilable(series, [*state])
-    trace, several = traced(cell.forward, series, state, forms)
-    outer = [t for t, _ in trace.outer]
-    told = {id(t.array) for t in known.tensors}.issuperset(id(t.array) for t in outer)
-    if several or trace.looked or not told:
-        raise Unsuitable("it has several outputs, reads values, or takes tensors of its own")
-    op = op_of_trace(
-        trace,
-        [False] * len(trace.leaves),
-        "one step",
-        lambda: traced(cell.forward, series, state, forms)[0],
-        lambda: _make(trace),
+    trace_anew = functools.partial(traced, cell.forward, series, state, forms)
+    (single, several), outer, again = built(
+        trace_anew, [*series, *state], "one step", _make, lambda leaf: False
     )
-    return Single(op), outer, True
+    told = {id(t.array) for t in known.tensors}.issuperset(id(t.array) for t in outer)
+    if several or not told or not again:
+        raise Unsuitable("it has several outputs, reads values, or takes tensors of its own")
+    return single, outer, True
 
 
-def _make(trace: Trace) -> CompiledScan:
+def _make(trace: Trace, wanted: Sequence[bool]) -> Single:
     from .compiled import CompiledScan  # Numba is imported when something is compiled
 
-    return CompiledScan(trace, [False] * len(trace.leaves), False, None)
+    return Single(CompiledScan(trace, wanted, False, None))
