@@ -25,7 +25,7 @@ from ..ops.scan import (
 )
 from ..tracing.hoist import Before
 from ..tracing.recognise import recognised
-from ..tracing.step import Trace, traced
+from ..tracing.step import Trace, check_repeatable, traced
 from ..tracing.trace import Memory, Untraceable
 
 if TYPE_CHECKING:
@@ -215,13 +215,3 @@ def compiled(trace: Trace, wanted: Sequence[bool], reverse: bool) -> CompiledSca
             return CompiledScan(trace, wanted, reverse, Before(trace, wanted, everything=True))
         except Untraceable:
             raise why from None
-
-
-def check_repeatable(first: Trace, second: Trace) -> None:
-    """Nothing; raises Untraceable if a step does other things when it is called again."""
-    same = first.key == second.key and all(
-        np.array_equal(a.array, b.array, equal_nan=True)
-        for (a, _), (b, _) in zip(first.outer, second.outer, strict=True)
-    )
-    if not same:
-        raise Untraceable("the step does not do the same each time it is called")

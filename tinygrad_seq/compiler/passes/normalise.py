@@ -178,14 +178,6 @@ def _matmul(n: Normaliser, x: Symbol, y: Symbol) -> Value:
     raise Untraceable(f"a product of {x.shape} and {y.shape}")
 
 
-@rule("linear")
-def _linear(n: Normaliser, x: Symbol, weight: Symbol, bias: Any) -> Value:
-    product = n.graph.matmul(n.matrix(x), n.graph.transpose(n.matrix(weight)), n.batch)
-    if product is None or len(x.shape) != 2:
-        raise Untraceable(f"linear of {x.shape} and {weight.shape}")
-    return product if bias is None else n.graph.apply("add", product, n.rows(bias))
-
-
 @rule("transpose", "swapaxes")
 def _transpose(n: Normaliser, x: Symbol, **axes: Any) -> Value:
     named = axes.get("axes")

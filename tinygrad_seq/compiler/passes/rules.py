@@ -30,6 +30,11 @@ def _clip(x: Tensor, min: Any, max: Any) -> Tensor:  # noqa: A002 - the op's own
     return x if max is None else ops.minimum(x, max)
 
 
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    product = ops.matmul(x, ops.transpose(weight))
+    return product if bias is None else product + bias
+
+
 def _is_true(x: Any) -> Any:
     return x if isinstance(x, Tensor) and x.dtype.kind == "b" else ops.not_equal(x, 0.0)
 
@@ -39,6 +44,8 @@ definitions.update(
     bitwise_or=lambda x, y: ops.maximum(_is_true(x), _is_true(y)),
     clip=_clip,
     invert=lambda x: ops.equal(x, 0.0),
+    linear=_linear,
+    logsigmoid=lambda x: -ops.softplus(-x),
     isfinite=lambda x: ops.equal(x - x, 0.0),
     mean=_mean,
     min=lambda x, axis, keepdims: -ops.max(-x, axis, keepdims),
@@ -77,12 +84,6 @@ def _softplus(n: Normaliser, x: Any, beta: float, threshold: float) -> Value:
     scaled = apply("mul", value, beta)
     soft = apply("div", apply("softplus", scaled), beta)
     return apply("where", apply("greater", scaled, threshold), value, soft)
-
-
-@rule("logsigmoid")
-def _logsigmoid(n: Normaliser, x: Any) -> Value:
-    apply = n.graph.apply
-    return apply("neg", apply("softplus", apply("neg", n.rows(x))))
 
 
 @rule("sum")
