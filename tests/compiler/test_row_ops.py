@@ -37,6 +37,11 @@ OPS = {  # of a, b (B, H); what they give is (B, H), (B, n) or (B,)
     "linear": lambda a, b: ops.linear(a, W, BIAS) * ops.linear(b, W),
     "split": lambda a, b: ops.concat(ops.split(a, [3, 8], axis=1)[::-1], axis=-1),
     "slices": lambda a, b: a[:, 2:9] * b[:, -8:-1] + a[..., 1:2],
+    "slices that overlap": lambda a, b: a[:, 2:9][:, 1:5] * a[:, 4:8] + b[:, 3:7],
+    "of a number repeated": lambda a, b: (
+        ops.sum(ops.broadcast_to(a[:, 1:2], (B, H)), axis=-1)
+        * ops.max(ops.broadcast_to(b[:, :1], (B, H))[:, 2:], axis=-1)
+    ),
     "place": lambda a, b: ops.place(a[:, :5], (B, H), (slice(None), PLACED)) + b,
     "shapes": lambda a, b: (
         ops.expand_dims(a[:, 0], 1) * ops.squeeze(ops.reshape(b[:, 1], (B, 1)), 1)[:, None]

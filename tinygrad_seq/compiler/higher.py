@@ -52,13 +52,14 @@ class Backward:
         trace, states = self.op.trace, len(self.op.trace.state)
         xs, outer = leaves[: len(trace.inputs)], leaves[len(trace.inputs) + states :]
         state = tuple(leaves[len(trace.inputs) : len(trace.inputs) + states])
+        symbols = [*trace.leaves, *self.derivative.cotangents]
 
         def forward(hs: Any, xs: Any) -> tuple[Any, Any]:
             return tuple(trace.replay([*xs, *hs, *outer])[:states]), hs
 
         def backward(gs: Any, series: Any) -> tuple[Any, Any]:
-            leaves = [*series[: len(xs) + states], *outer]
-            known = self._known(leaves, [*gs, *series[len(xs) + states :]])
+            before, g = series[: len(xs) + states], series[len(xs) + states :]
+            known = dict(zip(map(id, symbols), [*before, *outer, *gs, *g], strict=True))
             replay(self.inside, known, called)
             new = [
                 h * 0.0 if s is None else given(known, s) for s, h in zip(self.dh, gs, strict=True)
@@ -93,7 +94,3 @@ class Backward:
             else:
                 gradients.append(fit(given(known, s), tensor.place))
         return gradients
-
-    def _known(self, leaves: Sequence[Any], cotangents: Sequence[Any]) -> dict[int, Any]:
-        symbols = [*self.op.trace.leaves, *self.derivative.cotangents]
-        return dict(zip(map(id, symbols), [*leaves, *cotangents], strict=True))

@@ -64,15 +64,12 @@ class Normaliser:
                 raise Untraceable(f"{op.name} gives {out.shape}")
             if out.dtype.kind not in "fb" or (out.dtype.kind == "f" and out.dtype != self.dtype):
                 raise Untraceable(f"{op.name} gives {out.dtype}, the state is {self.dtype}")
-        if op.name not in rules and op.name not in ELEMENTWISE:
-            return self._defined(entry)
-        args = list(entry.args)
-        if op.name not in rules:
-            return self.elementwise(op.name, *args)
-        self.shape = entry.outs[0].shape
-        if op.variadic:
-            return rules[op.name](self, args, **entry.static)
-        return rules[op.name](self, **op.bound(args, entry.static).arguments)
+        if op.name in rules:
+            self.shape = entry.outs[0].shape
+            return rules[op.name](self, **op.bound(entry.args, entry.static).arguments)
+        if op.name in ELEMENTWISE:
+            return self.elementwise(op.name, *entry.args)
+        return self._defined(entry)
 
     def _defined(self, entry: Entry) -> Value:
         """Return what an op gives by the ops that it is defined as."""
