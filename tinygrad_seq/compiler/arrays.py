@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..engine.backend import Array
-from ..engine.modes import current
 from ..engine.tensor import tensor_at
 from ..machine import runtime
-from ..tracing.step import results_of, trace_of
-from ..tracing.trace import Leaf, Symbol, Untraceable
+from ..tracing.step import traced_rows
+from ..tracing.trace import Untraceable
 from .fuse import SMALL
 
 WIDTH = 1024
@@ -103,18 +102,15 @@ def _compiled(function: Function, arrays: int, numbers: int, dtype: np.dtype[Any
     from .passes.loop import Loop  # Numba is imported when something is compiled
     from .passes.plan import Plan
 
-    symbols = [Symbol(Leaf.INPUT, i, (2, WIDTH), dtype) for i in range(arrays)]
+    rows = [tensor_at(np.zeros((2, WIDTH), dtype), None) for _ in range(arrays)]
     outer = [tensor_at(np.zeros(1, dtype), None) for _ in range(numbers)]
-
-    def once(xs: list[Any], _: Any) -> tuple[list[Any], list[Any]]:
-        for number in outer:
-            current.tracer.lift(number)  # used or not: they are leaves in this order
-        return [], results_of(function(*xs, *outer))[0]
-
+    shapes = [t.shape for t in rows] + [None] * numbers
     try:
-        plan = Plan(trace_of(once, symbols, []), [False] * (arrays + numbers), dtype)
+        trace, _ = traced_rows(function, [*rows, *outer], shapes, {})
+        plan = Plan(trace, [False] * len(trace.leaves), dtype)
     except Untraceable:
         return None
-    names = [f"x{i}" for i in range(arrays)] + [f"o{i}" for i in range(numbers)]
+    used = {id(t.array): f"o{i}" for i, (t, _) in enumerate(trace.outer)}
+    names = [f"x{i}" for i in range(arrays)] + [used.get(id(t.array), "unused") for t in outer]
     names += [f"y{i}" for i in range(len(plan.outputs))]
-    return Loop(plan.forward, [(1,)] * numbers, dtype, names)
+    return Loop(plan.forward, [(1,)] * len(used), dtype, names)
