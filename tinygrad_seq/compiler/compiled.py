@@ -93,8 +93,10 @@ class CompiledScan:
             return pull_through(self.definition, arrays, node, g, create_graph=True)
         pulled = []
         for place, gx, made in zip(node.parents, found, reached, strict=True):
-            if made and place is not None and (wanted is None or place[0] in wanted):
-                pulled.append((place, fit(gx, place)))
+            if made and gx is not None and place and (wanted is None or place[0] in wanted):
+                if gx.shape != place[0].shapes[place[1]]:
+                    gx = fit(gx, place)
+                pulled.append((place, gx))
         return pulled
 
     @staticmethod

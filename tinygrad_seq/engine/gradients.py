@@ -149,16 +149,18 @@ def _seeds(
 
 def _own(value: Any, seen: set[int]) -> Tensor:
     """Return a gradient as a Tensor whose array nothing else holds."""
-    place, array = None, value
+    place, array, key = None, value, id(value)
     if type(value) is not np.ndarray:
         if isinstance(value, LazyCotangent):
             sparse = value.gradient()
             return sparse if isinstance(sparse, Tensor) else tensor_at(value.dense(), None)
         place = value.place if isinstance(value, Tensor) else None
         array = as_array(values(value))
-    if id(array) in seen or not (id(array) in whole or array.flags.owndata):
+        key = id(array)
+    if key in seen or not (key in whole or array.flags.owndata):
         array = array.copy()
-    seen.add(id(array))
+        key = id(array)
+    seen.add(key)
     return tensor_at(array, place)
 
 

@@ -25,10 +25,8 @@ class _Modes(threading.local):
 
 
 current = _Modes()
-altered = 0
+altered: list[object] = []
 """Contexts open in all threads; while there are none, `current` need not be looked up."""
-
-_altering = threading.Lock()
 
 
 class mode(ContextDecorator):  # noqa: N801
@@ -39,18 +37,14 @@ class mode(ContextDecorator):  # noqa: N801
         self.before: list[list[Any]] = []
 
     def __enter__(self) -> None:
-        global altered
         modes = current.__dict__
         self.before.append([*map(modes.get, self.values)])
-        with _altering:
-            altered += 1
+        altered.append(None)  # a list's length is right in any thread
         modes.update(self.values)
 
     def __exit__(self, *_: object) -> None:
-        global altered
         current.__dict__.update(zip(self.values, self.before.pop(), strict=True))
-        with _altering:
-            altered -= 1
+        altered.pop()
 
     def _recreate_cm(self) -> mode:
         return mode(**self.values)  # each call of a decorated function has its own

@@ -141,7 +141,7 @@ class _RNNBase(Module):
         """Return PyTorch's h_n (and c_n) from the layers' final states."""
         each = [s for pair in finals for s in pair] if self.bidirectional else list(finals)
         if len(each) == 1:
-            return [ops.reshape(s, (1, *s.shape)) for s in each[0]]
+            return [s.reshape(1, *s.shape) for s in each[0]]
         return [ops.stack(part) for part in zip(*each, strict=True)]
 
     def describe(self) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..engine import modes
+from ..engine.primitive import Primitive
+from ..engine.record import viewed
 from ..engine.tensor import Tensor
 from . import activations, elementwise, indexing, linalg, reductions, shape
 
@@ -13,8 +16,18 @@ def _reversed(op: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
     return lambda self, other: op(other, self)
 
 
+_RESHAPE: Primitive = shape.reshape.primitive  # type: ignore[attr-defined]
+
+
 def _reshape(self: Tensor, *lengths: Any) -> Tensor:
-    return shape.reshape(self, lengths[0] if len(lengths) == 1 else lengths)
+    new = lengths[0] if len(lengths) == 1 else lengths
+    if modes.altered:
+        return shape.reshape(self, new)
+    try:
+        array = self.array.reshape(new)
+    except (TypeError, ValueError):
+        return shape.reshape(self, new)  # it tells what came
+    return viewed(_RESHAPE, self, array)
 
 
 def _transpose(self: Tensor, *axes: Any) -> Tensor:

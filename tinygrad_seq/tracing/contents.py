@@ -59,17 +59,17 @@ class Contents:
     def __init__(
         self, itself: list[Any], form: Form, tensors: list[Tensor], reads: list[Read]
     ) -> None:
-        self.form, self.tensors, self._itself, self._reads = form, tensors, itself, reads
+        self.form, self.tensors = form, tensors
+        self._places = [(look, where) for look, where, _ in reads]
+        self._seen = itself + [part for look, _, seen in reads for part in (look, *seen)]
 
     def hold(self, function: types.FunctionType) -> bool:
         """Return whether all that was read of a step is, object by object, still there."""
-        if not _same(_itself(function), self._itself):
-            return False
-        for look, where, seen in self._reads:
-            now = look(where)
-            if len(now) != len(seen) or not all(map(is_, now, seen)):
-                return False
-        return True
+        now = _itself(function)
+        for look, where in self._places:
+            now.append(look)  # between two reads: what one lacks is not made up for by the next
+            now += look(where)
+        return _same(now, self._seen)
 
 
 _forms = Memory(KEPT)

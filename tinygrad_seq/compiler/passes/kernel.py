@@ -144,7 +144,7 @@ class Kernel:
         gradients: list[Any] = [arrays[places[0]] if places else None for places in self._found]
         for i in range(self.inputs, self.inputs + states):
             if gradients[i] is not None:
-                gradients[i] = gradients[i][0].copy()
+                gradients[i] = gradients[i][0]
         for i, places, shape in self._joined:
             gradients[i] = sum(arrays[place] for place in places).reshape(shape)
         return gradients
