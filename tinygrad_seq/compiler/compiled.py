@@ -91,13 +91,14 @@ class CompiledScan:
             leaves: list[Any] = self._leaves(node)
             arrays = [t.array if t.place is None else t for t in leaves]
             return pull_through(self.definition, arrays, node, g, create_graph=True)
-        pulled = []
-        for place, gx, made in zip(node.parents, found, reached, strict=True):
-            if made and gx is not None and place and (wanted is None or place[0] in wanted):
-                if gx.shape != place[0].shapes[place[1]]:
-                    gx = fit(gx, place)
-                pulled.append((place, gx))
-        return pulled
+        for i in range(self.inputs, self.inputs + self.states):
+            place = node.parents[i]
+            found[i] = fit(found[i], place) if place else None  # it may lack an axis
+        return [
+            (place, gx)
+            for place, gx, made in zip(node.parents, found, reached, strict=True)
+            if made and place and gx is not None and (wanted is None or place[0] in wanted)
+        ]
 
     @staticmethod
     def _leaves(node: Node) -> list[Tensor]:

@@ -149,7 +149,11 @@ def _seeds(
 
 def _own(value: Any, seen: set[int]) -> Tensor:
     """Return a gradient as a Tensor whose array nothing else holds."""
-    place, array, key = None, value, id(value)
+    key = id(value)
+    if key in whole and key not in seen:
+        seen.add(key)
+        return tensor_at(value, None)
+    place, array = None, value
     if type(value) is not np.ndarray:
         if isinstance(value, LazyCotangent):
             sparse = value.gradient()
@@ -157,7 +161,7 @@ def _own(value: Any, seen: set[int]) -> Tensor:
         place = value.place if isinstance(value, Tensor) else None
         array = as_array(values(value))
         key = id(array)
-    if key in seen or not (key in whole or array.flags.owndata):
+    if key in seen or not array.flags.owndata:
         array = array.copy()
         key = id(array)
     seen.add(key)

@@ -99,12 +99,13 @@ class Stack(Module):
         self, x: Tensor, state: tuple[Any, ...] | None = None, lengths: Any = None
     ) -> tuple[Tensor, tuple[Any, ...]]:
         """Return (outputs of the top layer, final states). Raises ValueError for a wrong state."""
-        states = state if state is not None else (None,) * len(self.layers)
-        if len(states) != len(self.layers):
-            raise ValueError(f"Stack: state has {len(states)} parts, expected {len(self.layers)}")
-        finals = []
-        for i, (layer, layer_state) in enumerate(zip(self.layers, states, strict=True)):
-            x, final = layer(self.dropout(x) if i else x, layer_state, lengths)
+        layers = [*self.layers]
+        states = state if state is not None else (None,) * len(layers)
+        if len(states) != len(layers):
+            raise ValueError(f"Stack: state has {len(states)} parts, expected {len(layers)}")
+        finals: list[Any] = []
+        for layer, layer_state in zip(layers, states, strict=True):
+            x, final = layer(self.dropout(x) if finals else x, layer_state, lengths)
             finals.append(final)
         return x, tuple(finals)
 

@@ -60,13 +60,13 @@ def recognised(
 
 def _forms(values: Sequence[Any], series: int) -> Any:
     """Return what a trace depends on of what a function reaches; None if that is not known."""
-    recording, forms = current.recording, []
+    recording = current.recording
+    forms: list[Any] = []
     for a in values:
         array = a.array if isinstance(a, Tensor) else a
         if type(array) is ndarray:
-            forms.append(array.shape)
-            forms.append(array.dtype)
-            forms.append(None if a is array else recording and a.place is not None)
+            has_place = None if a is array else recording and a.place is not None
+            forms += array.shape, array.dtype, has_place
             continue
         try:
             forms.append(freeze(a))

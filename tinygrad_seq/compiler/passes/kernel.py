@@ -57,6 +57,7 @@ class Kernel:
         ]
         self.grown = [(over_time, shape) for _, over_time, shape in grown]
         self.grown_names = [name for name, *_ in grown]
+        self.sums = [i for i, (over_time, _) in enumerate(self.grown) if not over_time]
         self.forward_loop = Loop(plan.forward, self.shapes, dtype, names)
         self.forward_shapes = functools.lru_cache(maxsize=64)(self._forward_shapes)
         self.backward_shapes = functools.lru_cache(maxsize=64)(self._backward_shapes)
@@ -137,9 +138,8 @@ class Kernel:
         arrays += [runtime.memory(shape, dtype) for shape in self.backward_shapes(steps)]
         for place, g in enumerate(cotangents[:states], pairs):
             arrays[place][steps & 1] = 0 if g is None else g
-        for place, (over_time, _) in enumerate(self.grown, pairs + states):
-            if not over_time:
-                arrays[place].fill(0)
+        for i in self.sums:
+            arrays[pairs + states + i].fill(0)
         self.backward_loop.run(steps, self.batch, chunks(self.batch), arrays)
         gradients: list[Any] = [arrays[places[0]] if places else None for places in self._found]
         for i in range(self.inputs, self.inputs + states):

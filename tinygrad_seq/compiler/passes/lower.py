@@ -43,7 +43,7 @@ class Source(Table):
         self.loops: list[str] = []
         self.asked: set[tuple[int, str]] = set()
         steps = [line for s in self.schedule.stages() for line in self._stage(s)]
-        self.copied: dict[str, Buffer] = {}
+        self.copied: set[str] = set()
         before, after = self._hoisted(), self._deferred()
         chunk, finish = self._chunk(before, steps, after), self._finish()
         head = self.head(len(program.packs))
@@ -148,18 +148,24 @@ class Source(Table):
         """Return the name of what holds this thread's rows of a block, and lines that fill it."""
         if buffer.kind != "seq":
             return self.buffer(buffer), []
+        rows, lines, copy = self._apart(buffer, back=False)
         known = buffer.name in self.copied
-        copy = self.copied[buffer.name] = Buffer(f"{buffer.name}_block", "block", buffer.width)
-        return self.buffer(copy), [] if known else [self._copy(buffer, copy, back=False)]
+        self.copied.add(buffer.name)
+        return rows, [] if known else lines + copy
 
-    def _copy(self, buffer: Buffer, block: Buffer, back: bool) -> str:
-        """Return the line that copies this thread's rows from a series to a block, or back."""
-        n = self.length(buffer.width, buffer.name)
+    def _apart(self, buffer: Buffer, back: bool) -> tuple[str, list[str], list[str]]:
+        """Return where this thread's rows of a series' block are one after the other.
+
+        That is in the series itself where the thread has all rows, else apart; lines that find the
+        place, and lines that copy the rows there, or `back`.
+        """
+        n, rows = self.length(buffer.width, buffer.name), f"{buffer.name}_rows"
+        own = self.buffer(Buffer(f"{buffer.name}_block", "block", buffer.width))
         shift = f" + {buffer.shift}" if buffer.shift else ""
-        whole = f"{self.buffer(buffer)} + ((t0{shift}) * B + lo) * {n} * {self.size}, B * {n}, {n}"
-        own = f"{self.buffer(block)}, R * {n}, {n}"
-        places = (own, whole) if back else (whole, own)
-        return f"call(copy_rows, ({', '.join(places)}, steps, R, {n}))"
+        whole = f"{self.buffer(buffer)} + ((t0{shift}) * B + lo) * {n} * {self.size}"
+        places = [f"{whole}, B * {n}, {n}", f"{own}, R * {n}, {n}"]
+        copy = f"call(copy_rows, ({', '.join(places[::-1] if back else places)}, steps, R, {n}))"
+        return rows, [f"{rows} = {own} if R < B else {whole}"], ["if R < B:", f"    {copy}"]
 
     def _hoisted(self) -> list[str]:
         """Return the products before a block's steps."""
@@ -168,13 +174,13 @@ class Source(Table):
             x, out = self.program.have[v.args[0].number], self.program.have[v.number]
             a, copy = self._block(x)
             lines += copy
-            lines.append(self._product(a, x, self.program.pack(v), out))
+            lines.append(self._product(a, x, self.program.pack(v), out, self.buffer(out)))
         return lines
 
-    def _product(self, a: str, source: Buffer, pack: int, out: Buffer) -> str:
+    def _product(self, a: str, source: Buffer, pack: int, out: Buffer, rows: str) -> str:
         """Return the product of all the block's rows with a weight."""
         k, n = self.length(source.width, source.name), self.length(out.width, out.name)
-        return f"call(nn, ({a}, {k}, steps * R, {k}, w{pack}, {self.buffer(out)}, {n}, {n}, 0, 0))"
+        return f"call(nn, ({a}, {k}, steps * R, {k}, w{pack}, {rows}, {n}, {n}, 0, 0))"
 
     def _deferred(self) -> list[str]:
         """Return the products after a block's steps."""
@@ -184,10 +190,9 @@ class Source(Table):
                 groups[self._whole(d.other).name].append(d)
                 continue
             a, copy = self._block(self._whole(d.a))
-            block = Buffer(f"{d.out.name}_block", "block", d.out.width)
-            lines += copy
-            lines.append(self._product(a, self._whole(d.a), self.program.pack(d.other), block))
-            lines.append(self._copy(d.out, block, back=True))
+            rows, place, back = self._apart(d.out, back=True)
+            product = self._product(a, self._whole(d.a), self.program.pack(d.other), d.out, rows)
+            lines += [*copy, *place, product, *back]
         for items in groups.values():
             lines += self._outer(items)
         return lines
