@@ -47,6 +47,10 @@ class Recurrent(Module):
         if state is None:
             state = self.cell.initial_state(first)
         self.cell.check(state, first)
+        return self.over_time(x, state, lengths)
+
+    def over_time(self, x: Tensor, state: State, lengths: Any) -> tuple[Tensor, State]:
+        """Return what `forward` does, of what its caller has checked."""
         final, outputs = scan(self.cell.forward, x, state, lengths=lengths, reverse=self.reverse)
         return outputs, final
 

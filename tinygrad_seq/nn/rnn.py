@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,11 @@ class _RNNBase(Module):
         x = ops.swapaxes(input, 0, 1) if swap else input
         x = ops.expand_dims(x, 1) if unbatched else x
         state = None if hx is None else self._layer_states(hx, first, x.shape[1], unbatched)
-        output, finals = self.stack(x, state, lengths)
+        if state is None or len(self.cells) > 1 or not x.shape[0]:
+            output, finals = self.stack(x, state, lengths)
+        else:  # one cell, for which all is checked
+            layer: Any = self.stack.layers[0]
+            output, *finals = layer.over_time(x, state[0], lengths)
         states = self._joined(finals)
         if unbatched:
             output, states = ops.squeeze(output, 1), [ops.squeeze(s, 1) for s in states]
@@ -137,7 +141,7 @@ class _RNNBase(Module):
         each = list(zip(*(ops.unbind(part) for part in parts), strict=True))
         return tuple(zip(each[::2], each[1::2], strict=True)) if self.bidirectional else tuple(each)
 
-    def _joined(self, finals: tuple[Any, ...]) -> list[Tensor]:
+    def _joined(self, finals: Sequence[Any]) -> list[Tensor]:
         """Return PyTorch's h_n (and c_n) from the layers' final states."""
         each = [s for pair in finals for s in pair] if self.bidirectional else list(finals)
         if len(each) == 1:
