@@ -1,6 +1,7 @@
 """Shapes drawn by Hypothesis: broadcasting, matmul, reshape, split, concat, indices."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -118,3 +119,19 @@ def test_reductions(form):
         wanted = f(x.data, axis=axis, keepdims=keepdims)
         np.testing.assert_allclose(op(x, axis=axis, keepdims=keepdims).detach(), wanted, rtol=1e-12)
     check_grads(lambda x: ops.logsumexp(x, axis, keepdims) * ops.var(x, axis, 0, keepdims), [x])
+
+
+def test_the_method_reshape_is_the_op():
+    x = leaf((2, 6))
+    for y in (x.reshape(3, 4), x.reshape((3, 4)), x.reshape(-1, 4), ops.reshape(x, (3, 4))):
+        assert y.shape == (3, 4)
+        assert y.place[0].op.name == "reshape"
+        (first,) = tg.grad((y**3).sum(), [x], create_graph=True)
+        np.testing.assert_allclose(first.detach(), 3 * x.data**2, rtol=1e-12)
+        (second,) = tg.grad(first.sum(), [x])
+        np.testing.assert_allclose(second.detach(), 6 * x.data, rtol=1e-12)
+    with tg.no_grad():
+        assert not x.reshape(12).requires_grad
+    assert not x.detach().reshape(12).requires_grad
+    with pytest.raises(ValueError, match=r"reshape: .*x float64\(2, 6\)"):
+        x.reshape(5, 2)

@@ -53,6 +53,22 @@ def same(step, state=H):
     return y.detach().numpy()
 
 
+def test_an_element_that_moves_to_the_next_list_is_noticed():
+    factors = [tg.tensor(np.full(4, k)) for k in (0.5, -0.7)]
+    terms = [tg.tensor(np.full(4, 0.3))]
+
+    def step(h, x):
+        for factor in factors:
+            h = h * factor
+        for term in terms:
+            h = h + term + x
+        return h, h
+
+    before = same(step)
+    terms.insert(0, factors.pop())  # one after the other, they are as they were
+    assert np.abs(same(step) - before).max() > 0.1
+
+
 class Scaled(nn.Module):
     """A module with a step that uses all that a module may have."""
 
