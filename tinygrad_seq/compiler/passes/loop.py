@@ -15,11 +15,15 @@ from ...machine.products import packed, stored
 from ...machine.products.stored import FEW, LARGE
 from .lower import Source
 from .program import Program
-from .table import PRODUCTS, is_private
+from .table import FIXED, PRODUCTS, is_private
 
 BLOCK_ROWS = {False: 128, True: 192}
 """A thread's rows between hoisted (forward) and deferred (backward) products: what they and the
 steps hand each other stays in the second cache, a panel of such rows in the first."""
+
+APART = 4096
+"""Bytes between what two threads write: a processor that reads ahead along a thread's rows, never
+beyond a page, takes no lines away from the other."""
 
 Arrays = list[Any]
 
@@ -94,11 +98,11 @@ class Loop:
         )
         most = max(1, min(steps, BLOCK_ROWS[self.program.reverse] // rows))
         block = -(-steps // -(-steps // most))
-        table = [steps, batch, block, *self.kernels]
+        table = [steps, batch, block, *self.kernels, 0]
         if stored:
             name = "rows_times_shared" if threads == 1 else "rows_times_stored"
             table[3] = getattr(self.stored(), name).address
-        made, panels, positions = [], {}, []
+        made, panels, positions, own = [], {}, [], APART
         for kind, what in self.source.layout:
             at = len(table)
             table.append(0)
@@ -115,9 +119,10 @@ class Loop:
                     count = packed.packed_size(what.shape[0], what.width, size)
                 else:
                     count = {"tmp": rows, "row": 1}.get(what.kind, block * rows) * what.width
-                length = runtime.aligned(count * size)
-                table.append(length)
-                made.append(([at], length * threads))
+                made.append(([at], count * size))
+                own += runtime.aligned(count * size)
+        table[FIXED.index("stride")] = own
+        made.append(([], own * (threads - 1) + APART))
         packs = len(table)
         table.append(len(flipped))
         for number, transposed in enumerate(flipped):

@@ -254,8 +254,7 @@ class Source(Table):
             part = self._part(b)
             m, n = (self.length(size, f"{b.name}{i}") for i, size in enumerate(part.shape))
             lines.append(
-                f"call(sum_parts, (k, threads, {part.name}, {part.name}_stride, {m}, {n}, "
-                f"{self.buffer(b)}))"
+                f"call(sum_parts, (k, threads, {part.name}, stride, {m}, {n}, {self.buffer(b)}))"
             )
         return lines
 

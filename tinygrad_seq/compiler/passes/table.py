@@ -7,8 +7,9 @@ from typing import Any
 from .program import Buffer
 
 PRODUCTS = ("rows_times_packed", "add_outer", "pack_rows", "copy_rows", "sum_parts")
-FIXED = ("T", "B", "TB", "nn", "outer", "pack_rows", "copy_rows", "sum_parts")
-"""The first words of every table: steps, batch, steps of a block, addresses of PRODUCTS."""
+FIXED = ("T", "B", "TB", "nn", "outer", "pack_rows", "copy_rows", "sum_parts", "stride")
+"""The first words of every table: steps, batch, steps of a block, addresses of PRODUCTS, bytes from
+one thread's buffers to the next one's."""
 
 
 class Table:
@@ -58,12 +59,9 @@ class Table:
             self.layout.append(("pack", i))
             at += 1
         for name, buffer in self.buffers.items():
-            head[name] = [f"{name} = word(table, {at})"]
+            own = f" + k * word(table, {FIXED.index('stride')})" if is_private(buffer) else ""
+            head[name] = [f"{name} = word(table, {at}){own}"]
             at += 1
-            if is_private(buffer):
-                head[name].append(f"{name}_stride = word(table, {at})")
-                head[name].append(f"{name} += k * {name}_stride")
-                at += 1
             self.layout.append(("buffer", buffer))
         return head
 
