@@ -53,6 +53,8 @@ def test_layer_norm_sums_whole_rows_and_keeps_gates():
         assert squashed in forward
         assert squashed not in backward
     assert re.search(r"call\(nn, \(s0 .*, w1, k\d", forward)  # the product is kept as it is made
+    for source in (forward, backward):  # a row's other divisions are products with 1 / deviation
+        assert source.count("('div', ") == source.count("('sqrt', ") > 0
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

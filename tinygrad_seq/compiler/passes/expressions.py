@@ -83,6 +83,8 @@ class Graph:
     def apply(self, op: str, *args: Value | float) -> Value:
         """Return an elementwise op of Values and numbers, which broadcast along columns."""
         values = [a if isinstance(a, Value) else self.const(a) for a in args]
+        if op == "div":
+            op, values = self._quotient(*values)
         known = self._identity(op, values)
         if known is not None:
             return known
@@ -95,6 +97,13 @@ class Graph:
         if any(v.width == width and v.op != "expand" for v in values):
             values = [v.args[0] if v.op == "expand" else v for v in values]
         return self.make(op, values, rows, width)
+
+    def _quotient(self, a: Value, b: Value) -> tuple[str, list[Value]]:
+        """Return a / b as a product where 1 / b is known: a row's divisions wait for each other."""
+        if b.is_const() and b["value"] and a.width == 0 and a.rows:
+            return "mul", [a, self.const(1 / b["value"])]
+        inverse = self.made.get(("div", (self.const(1).number, b.number), b.rows, 0, ()))
+        return ("div", [a, b]) if inverse is None or a.is_const(1) else ("mul", [a, inverse])
 
     def _identity(self, op: str, values: list[Value]) -> Value | None:
         """Return what the op comes to without being computed, if it does."""
@@ -266,7 +275,7 @@ class Graph:
 
 def _is_centred(x: Value, width: int) -> bool:
     """Return whether x is rows less their mean, whose columns add up to 0."""
-    if x.op != "sub" or x.args[1].op != "div" or not x.args[1].args[1].is_const(width):
+    if x.op != "sub" or x.args[1].op != "mul" or not x.args[1].args[1].is_const(1 / width):
         return False
     total = x.args[1].args[0]
     return total.op == "row_sum" and total.args[0] is x.args[0]
