@@ -35,7 +35,8 @@ class Columns:
                 self.sums.append(target)
             self.last.append((kind, self.sums.index(target), result))
         else:
-            self.last.append((kind, self._pointer(target, offset, to_write=True), result))
+            place = _position(self.pointers, self.source.pointer(target, offset=offset))
+            self.last.append((kind, place, result))
 
     def _put(self, *instruction: Any) -> int:
         if instruction not in self.places:
@@ -43,8 +44,8 @@ class Columns:
             self.code.append(instruction)
         return self.places[instruction]
 
-    def _pointer(self, buffer: Buffer, offset: int, to_write: bool = False) -> int:
-        """Return the position of the address of this row.
+    def _pointer(self, buffer: Buffer, offset: int) -> int:
+        """Return the position of the address of this row, to be read.
 
         A series is too long for the caches: its next row is asked for, once in a stage.
         """
@@ -53,7 +54,7 @@ class Columns:
             self.source.asked.add((self.at[0], text))
             row = self.source.length(buffer.width, buffer.name)
             later = _position(self.pointers, f"{text} + {row} * {self.source.size}")
-            self.last.append(("prefetch_to_write" if to_write else "prefetch", later))
+            self.last.append(("prefetch", later))
         return _position(self.pointers, text)
 
     def _scalar(self, text: str) -> int:

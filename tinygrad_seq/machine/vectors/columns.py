@@ -17,7 +17,7 @@ TEXT = pathlib.Path(__file__).read_bytes()  # a key of the cache: see loading.py
 
 REDUCTIONS = {"sum": 0.0, "max": float("-inf")}
 """What goes along a row, and what it starts from."""
-MEMORY = ("load", "store", "accumulate", "prefetch", "prefetch_to_write")
+MEMORY = ("load", "store", "accumulate", "prefetch")
 """What has an address for its first operand."""
 SHORT = 16
 """Bytes of the shortest vectors that processors compute with."""
@@ -123,8 +123,8 @@ class _Columns:
             if name == "accumulate":
                 value = self.builder.fadd(vectors.load(pointer, mask), value, flags=CONTRACT)
             vectors.store(value, pointer, mask)
-        elif name in ("prefetch", "prefetch_to_write"):
-            vectors.prefetch(self.pointers[operands[0]], j, name == "prefetch_to_write")
+        elif name == "prefetch":
+            vectors.prefetch(self.pointers[operands[0]], j)
         elif name in REDUCTIONS:
             value = known[operands[1]]
             if mask is not None:
