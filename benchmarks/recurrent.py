@@ -5,8 +5,9 @@ python benchmarks/recurrent.py --cells LSTM GRU --shapes 0 3 --rounds 9
 
 A train step is forward and backward, with gradients of inputs, weights, biases and initial state,
 in float32. Every peer runs in its own process, with its own two threads; each round takes one
-sample of each in turn. Figures are medians over the rounds and quartiles, ratios the median of the
-rounds' ratios. With --threads 1 they are of processor time, which a busy machine disturbs less.
+sample of each in turn, after a rest: a peer's threads look for work for up to 20 ms after its turn.
+Figures are medians over the rounds and quartiles, ratios the median of the rounds' ratios. With
+--busy, so many processes compute beside them. With --threads 1 they are of processor time, which a busy machine disturbs less.
 A peer that is not installed is left out. That all compute the same is checked: the
 sum of |dx| is compared. "cost of layer norm" sets our layer-norm LSTM beside our plain one.
 """
@@ -24,6 +25,11 @@ import time
 
 import numpy as np
 from recurrent_peers import BUILT_IN, CELLS, NORMALISED, PEERS, peers_of
+
+REST = 0.05
+"""Seconds between samples, in which the last peer's threads fall asleep."""
+
+BUSY = "while True: sum(range(10**6))"
 
 SHAPES = [  # T, B, D, H
     (35, 20, 200, 200),
@@ -94,6 +100,7 @@ def compare(name, shape, rounds, threads):
             processes[peer], about[peer], times[peer] = process, line, []
     for _ in range(rounds):
         for peer, process in processes.items():
+            time.sleep(REST)
             times[peer].append(sample(process))
     for process in processes.values():
         process.stdin.close()
@@ -125,15 +132,21 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", type=int, default=range(len(SHAPES)))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--busy", type=int, default=0)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--shape", nargs=4, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         worker(options.worker, options.cells[0], tuple(options.shape))
         return
-    for name in options.cells:
-        for i in [3] if name == "streaming" else options.shapes:
-            compare(name, SHAPES[i], options.rounds, options.threads)
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(options.busy)]
+    try:
+        for name in options.cells:
+            for i in [3] if name == "streaming" else options.shapes:
+                compare(name, SHAPES[i], options.rounds, options.threads)
+    finally:
+        for process in busy:
+            process.kill()
 
 
 if __name__ == "__main__":

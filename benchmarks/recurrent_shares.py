@@ -56,11 +56,11 @@ def variants(loop):
         nothing(ARGUMENTS[name]) if name in ARGUMENTS else own
         for name, own in zip(names, loop.kernels, strict=True)
     ]
-    finish = loop.finish and nothing(5)
+    finish = loop.finish and nothing(4)
     return {
         "all": (loop.chunk, loop.finish, loop.kernels),
         "no products": (loop.chunk, loop.finish, idle),
-        "nothing": (nothing(5), finish, idle),
+        "nothing": (nothing(4), finish, idle),
     }
 
 

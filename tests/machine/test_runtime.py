@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -16,29 +17,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_seq.engine import writes
-from tinygrad_seq.machine import loading, memory, runtime
+from tinygrad_seq.machine import loading, memory, native, runtime, workers
 
 needs_numba = pytest.mark.skipif(not runtime.available(), reason="nothing is compiled")
 
 COUNT = '''\
-"""Adds 1 + first to out[k]; table: its address."""
+"""Adds 1 to out[k]; table: its address."""
 from numba import cfunc
 from tinygrad_seq.machine.addresses import get_f8, put_f8, word
 
-@cfunc("void(int64,int64,int64,int64,int64)", cache=True)
-def count(k, table, n, first, last):
+@cfunc("void(int64,int64,int64,int64)", cache=True)
+def count(k, table, n, pool):
     out = word(table, 0) + 8 * k
-    put_f8(out, get_f8(out) + 1 + first)
+    put_f8(out, get_f8(out) + 1)
 '''
 
 
 def counted(n, times=1):
     """What n chunks leave after some runs."""
     out = np.zeros(n)
-    table = np.array([out.ctypes.data], np.int64)
-    function = runtime.load(COUNT).count.address
+    job = runtime.Job((0, runtime.load(COUNT).count.address, 0), n, [0], [], [0])
     for _ in range(times):
-        runtime.on_threads(function, table.ctypes.data, n, 2, 3)
+        job.run([out])
     return out.tolist()
 
 
@@ -73,11 +73,11 @@ def in_process(program, *, code=0, wait=True, **environment):
 
 @needs_numba
 def test_code_is_found_on_disk_again(folder):
-    assert counted(3) == [3.0, 3.0, 3.0]
+    assert counted(3) == [1.0, 1.0, 1.0]
     files = {path: path.stat().st_mtime_ns for path in folder.rglob("*.nbc")}
     assert files
     forget()
-    assert counted(3) == [3.0, 3.0, 3.0]
+    assert counted(3) == [1.0, 1.0, 1.0]
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.nbc")} == files
 
 
@@ -89,11 +89,11 @@ def test_damaged_files_are_made_anew(folder, ending, damage):
     for path in folder.rglob(f"*.{ending}"):
         path.write_bytes(damage)
     forget()
-    assert counted(2) == [3.0, 3.0]
+    assert counted(2) == [1.0, 1.0]
     forget()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert counted(2) == [3.0, 3.0]
+        assert counted(2) == [1.0, 1.0]
 
 
 @needs_numba
@@ -130,7 +130,7 @@ def test_files_cut_short_are_made_anew(folder):
     for path in [*folder.rglob("*.nbc"), *folder.rglob("*.nbi")]:
         path.write_bytes(path.read_bytes()[:-40])
     forget()
-    assert counted(2) == [3.0, 3.0]
+    assert counted(2) == [1.0, 1.0]
 
 
 @needs_numba
@@ -143,7 +143,7 @@ def test_folder_that_cannot_be_made_warns_once(folder, monkeypatch):
     forget()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert counted(2) == [3.0, 3.0]
+        assert counted(2) == [1.0, 1.0]
 
 
 @needs_numba
@@ -151,7 +151,7 @@ def test_numba_that_cannot_write_beside_the_source_still_runs(folder, monkeypatc
     (folder / "__pycache__").write_text("not a folder")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        assert counted(2) == [3.0, 3.0]
+        assert counted(2) == [1.0, 1.0]
 
 
 @needs_numba
@@ -166,9 +166,7 @@ def test_two_processes_compile_at_once(folder):
     import numpy as np
     from tinygrad_seq.machine import runtime
     out = np.zeros(2)
-    table = np.array([out.ctypes.data])
-    function = runtime.load({COUNT!r}).count.address
-    runtime.on_threads(function, table.ctypes.data, 2, 0, 1)
+    runtime.Job((0, runtime.load({COUNT!r}).count.address, 0), 2, [0], [], [0]).run([out])
     print(out.tolist())
     """
     children = [in_process(program, wait=False) for _ in range(2)]
@@ -189,7 +187,7 @@ def test_package_does_not_import_numba():
 @needs_numba
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_every_chunk_runs_once(n):
-    assert counted(n, 5) == [15.0] * n
+    assert counted(n, 5) == [5.0] * n
 
 
 @needs_numba
@@ -199,16 +197,16 @@ def test_functions_wait_for_each_other(folder):
 from numba import cfunc
 from tinygrad_seq.machine.addresses import get_f8, put_f8, word
 
-@cfunc("void(int64,int64,int64,int64,int64)", cache=True)
-def there(k, table, n, first, last):
+@cfunc("void(int64,int64,int64,int64)", cache=True)
+def there(k, table, n, pool):
     """out[k] = sum over all of in, + 1."""
     total = 1.0
     for i in range(n):
         total += get_f8(word(table, 0) + 8 * i)
     put_f8(word(table, 1) + 8 * k, total)
 
-@cfunc("void(int64,int64,int64,int64,int64)", cache=True)
-def back(k, table, n, first, last):
+@cfunc("void(int64,int64,int64,int64)", cache=True)
+def back(k, table, n, pool):
     total = 1.0
     for i in range(n):
         total += get_f8(word(table, 1) + 8 * i)
@@ -238,13 +236,11 @@ def test_threads_of_python_may_run_kernels_at_once():
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == [[900.0] * 4] * 4
+    assert results == [[300.0] * 4] * 4
 
 
 @needs_numba
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
-def test_threads_of_python_may_run_kernels_at_once_on_any_layer(layer):
-    """Numba's own queue ends the process where two threads enter it at once."""
+def test_threads_of_python_may_train_and_step_at_once():
     program = """
     import threading
     import numpy as np, tinygrad_seq as tg
@@ -267,39 +263,67 @@ def test_threads_of_python_may_run_kernels_at_once_on_any_layer(layer):
     [thread.join() for thread in threads]
     print(len(found), len(set(found)))
     """
-    assert in_process(program, NUMBA_THREADING_LAYER=layer) == "80 1"
+    assert in_process(program) == "80 1"
 
 
 @needs_numba
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
-def test_forked_child_does_not_hang(layer):
+def test_forked_child_has_threads_of_its_own():
     program = f"""
     import os, numpy as np
-    from tinygrad_seq.machine import runtime
+    from tinygrad_seq.machine import runtime, workers
 
     def count():
         out = np.zeros(4)
-        table = np.array([out.ctypes.data])
-        function = runtime.load({COUNT!r}).count.address
-        runtime.on_threads(function, table.ctypes.data, 4, 0, 1)
+        runtime.Job((0, runtime.load({COUNT!r}).count.address, 0), 4, [0], [], [0]).run([out])
         return out.tolist() == [1.0] * 4
 
-    assert count()
+    workers.most = lambda: 3
+    assert count() and workers.pool.threads == 2
     child = os.fork()
     if child == 0:
-        os._exit(0 if count() and count() else 1)
+        assert workers.pool.threads == 0
+        os._exit(0 if count() and count() and workers.pool.threads == 2 else 1)
     assert os.waitpid(child, 0)[1] == 0 and count()
-    print(runtime.threading_layer())
+    print("both")
     """
-    missing = subprocess.run(
-        [sys.executable, "-c", f"import numba.np.ufunc.{layer.replace('omp', 'omppool')}"],
-        check=False,
-        capture_output=True,
-    ).returncode
-    if missing:
-        pytest.skip(f"Numba has no {layer} here")
-    assert in_process(program, NUMBA_THREADING_LAYER=layer) == layer
+    assert in_process(program) == "both"
+
+
+MEET = '''\
+def meet(k, table, n, pool):
+    """Waits until all chunks have begun; table: where they are counted."""
+    count(word(table, 0), 0, 1)
+    while fetch(word(table, 0), 0) < n:
+        pause()
+'''
+
+
+@needs_numba
+def test_chunks_run_at_once(monkeypatch):
+    """Each waits for the others: threads that slept are woken, and more are started when wanted."""
+    monkeypatch.setattr(workers, "most", lambda: 4)
+    meet = native.load(MEET)["meet"]
+    for n in (2, 4, 3):
+        counts = [np.zeros(1, np.int64) for _ in range(2)]
+        runtime.Job((meet, meet, 0), n, [0, 0], [], [0, 1], packs=1).run(counts)
+        assert counts == [n, n]
+        time.sleep(0.1)
+
+
+@needs_numba
+def test_chunks_are_done_though_no_thread_comes(monkeypatch):
+    monkeypatch.setattr(workers, "pool", workers.Pool())
+    monkeypatch.setattr(workers.Pool, "_serve", lambda self: None)
+    assert counted(5, 20) == [20.0] * 5
+
+
+@needs_numba
+def test_one_processor_starts_no_threads(monkeypatch):
+    monkeypatch.setattr(workers, "pool", workers.Pool())
+    monkeypatch.setattr(workers, "most", lambda: 1)
+    assert counted(5, 3) == [3.0] * 5
+    assert workers.pool.threads == 0
 
 
 def test_number_of_threads(monkeypatch):

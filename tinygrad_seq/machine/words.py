@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import platform
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
 
-from .addresses import I64, REALS, Value, cgutils, pointer
+from .addresses import I32, I64, REALS, Value, cgutils, pointer
+from .products.dots import dots
 from .products.tiles import micro_kernel, transpose
 from .vectors.columns import column_loop
 
@@ -26,7 +28,7 @@ Writer = Callable[..., Any]
 """write(builder, *arguments) -> results; an argument is a value, or a list of them."""
 
 WRITERS: dict[str, Callable[..., Writer]] = {
-    "column_loop": column_loop, "micro_kernel": micro_kernel, "transpose": transpose,
+    "column_loop": column_loop, "dots": dots, "micro_kernel": micro_kernel, "transpose": transpose,
 }  # fmt: skip
 """What makes the functions that a source's assignments name."""
 
@@ -114,6 +116,17 @@ class Function:
             with otherwise:
                 self._block(s.orelse)
 
+    def _while(self, s: ast.While) -> None:
+        builder = self.builder
+        test, body, end = (builder.append_basic_block(part) for part in ("test", "body", "end"))
+        builder.branch(test)
+        builder.position_at_end(test)
+        builder.cbranch(self._truth(s.test), body, end)
+        builder.position_at_end(body)
+        self._block(s.body)
+        builder.branch(test)
+        builder.position_at_end(end)
+
     def _for(self, s: ast.For) -> None:
         """Nothing; writes a loop over a range; a negative step is a constant."""
         assert isinstance(s.iter, ast.Call)
@@ -161,7 +174,10 @@ class Function:
         return self._call(name, [self.value(a) for a in e.args])
 
     def _name(self, name: str) -> Value:
-        return self.builder.load(self.places[name])
+        """Return the value of a variable, or the address of a function of this source."""
+        if name in self.places:
+            return self.builder.load(self.places[name])
+        return self.builder.ptrtoint(self.module.get_global(name), I64)
 
     def _arithmetic(self, op: ast.operator, x: Value, y: Value) -> Value:
         name = _ARITHMETIC[type(op)][x.type != I64]
@@ -188,6 +204,8 @@ class Function:
 
         word(base, i): the i-th word of a table at address base   put_word(base, i, x)   min(x, y)
         get_f4(address)   put_f4(address, x)   call(address, words): the function at an address
+        fetch(base, i), count(base, i, x), swap(base, i, old, new) -> whether old stood there: words
+        that threads share, each in one order for all   pause(): for a thread that waits
         """
         builder = self.builder
         if name in self.writers:
@@ -195,6 +213,8 @@ class Function:
         if name in ("word", "put_word"):
             place = builder.gep(pointer(builder, args[0], I64), [args[1]])
             return builder.load(place) if name == "word" else builder.store(args[2], place)
+        if name in ("fetch", "count", "swap", "pause"):
+            return self._shared(name, args)
         if name == "min":
             return builder.select(builder.icmp_signed("<", *args), *args)
         if name == "call":
@@ -204,3 +224,28 @@ class Function:
             place = pointer(builder, args[0], REALS[name[4:]])
             return builder.load(place) if name[0] == "g" else builder.store(args[1], place)
         return builder.call(self.module.get_global(name), args)
+
+    def _shared(self, name: str, args: list[Any]) -> Any:
+        """Return what a call does to a word that threads share; or nothing, a little later."""
+        builder, order = self.builder, "seq_cst"
+        if name == "pause":
+            return self._pause()
+        place = builder.gep(pointer(builder, args[0], I64), [args[1]])
+        if name == "fetch":
+            return builder.load_atomic(place, order, 8)
+        if name == "count":
+            return builder.atomic_rmw("add", place, args[2], order)
+        swapped = builder.cmpxchg(place, args[2], args[3], order, order)
+        return builder.zext(builder.extract_value(swapped, 1), I64)
+
+    def _pause(self) -> None:
+        """Nothing; tells the processor that this thread waits, where it can be told."""
+        machine = platform.machine().lower()
+        if machine in ("x86_64", "amd64"):
+            name, args = "llvm.x86.sse2.pause", []
+        elif machine in ("arm64", "aarch64"):
+            name, args = "llvm.aarch64.hint", [ir.Constant(I32, 1)]
+        else:
+            return
+        kind = ir.FunctionType(ir.VoidType(), [a.type for a in args])
+        self.builder.call(cgutils.get_or_insert_function(self.module, kind, name), args)

@@ -100,8 +100,7 @@ class Loop:
         block = -(-steps // -(-steps // most))
         table = [steps, batch, block, *self.kernels, 0]
         if stored:
-            name = "rows_times_shared" if threads == 1 else "rows_times_stored"
-            table[3] = getattr(self.stored(), name).address
+            table[3] = self.stored()["rows_times_stored"]
         made, panels, positions, own = [], {}, [], APART
         for kind, what in self.source.layout:
             at = len(table)

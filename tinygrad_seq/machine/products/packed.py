@@ -35,7 +35,7 @@ def tile(m, a, a_row, a_k, b, c, ldc, K, columns, add):
 {thin}
 
 
-def rows_times_packed(a, lda, rows, K, w, c, ldc, N, add, spare):
+def rows_times_packed(a, lda, rows, K, w, c, ldc, N, add, pool):
     """C = A @ W, or +=: W (K, N) in panels."""
     joined = N // ({JOINED} * {NR}) if rows == 1 else 0
     for q in range(joined):
@@ -54,7 +54,7 @@ def rows_times_packed(a, lda, rows, K, w, c, ldc, N, add, spare):
                      ldc, K, columns, add)
 
 
-def dense(k, table, threads, first, last):
+def dense(k, table, threads, pool):
     """A thread's rows of C (M, N) = A @ W + bias: A by its strides, W in panels."""
     M, K, N, a_row, a_k = (word(table, 0), word(table, 1), word(table, 2), word(table, 3),
                            word(table, 4))
@@ -115,7 +115,7 @@ def add_outer(a, lda, K, M, panel, c, columns, add):
         tile(hi - lo, a + lo * {size}, 1, lda, panel, c + lo * {NR} * {size}, {NR}, K, columns, add)
 
 
-def pack(k, table, threads, first, last):
+def pack(k, table, threads, pool):
     """Panels k, k + threads, ... of a list of (weight, K, N, transposed, packed)."""
     for q in range(word(table, 0)):
         w, K, N = word(table, 5 * q + 1), word(table, 5 * q + 2), word(table, 5 * q + 3)
