@@ -6,10 +6,11 @@ python benchmarks/recurrent.py --cells LSTM GRU --shapes 0 3 --rounds 9
 A train step is forward and backward, with gradients of inputs, weights, biases and initial state,
 in float32. Every peer runs in its own process, with its own two threads; each round takes one
 sample of each in turn, after a rest: a peer's threads look for work for up to 20 ms after its turn.
-Figures are medians over the rounds and quartiles, ratios the median of the rounds' ratios. With
---busy, so many processes compute beside them. With --threads 1 they are of processor time, which a busy machine disturbs less.
-A peer that is not installed is left out. That all compute the same is checked: the
-sum of |dx| is compared. "cost of layer norm" sets our layer-norm LSTM beside our plain one.
+Figures are medians over the rounds and quartiles, ratios the median of the rounds' ratios; with
+--threads 1 they are of processor time, which a busy machine disturbs less. With --busy, so many
+processes compute beside them. A peer that is not installed is left out. That all compute the same
+is checked: the sum of |dx| is compared. "cost of layer norm" sets our layer-norm LSTM beside our
+plain one.
 """
 
 from __future__ import annotations
