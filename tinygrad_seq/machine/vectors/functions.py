@@ -150,9 +150,11 @@ def tanh(v: Vectors, x: Value) -> Value:
 
 
 def sigmoid(v: Vectors, x: Value) -> Value:
-    """exp(x) / (1 + exp(x)), exact in both tails: 1 from x = 40 on. Error 2.5 / 2.5 ulp."""
-    e = _exp(v, _at_least(v, _at_most(v, x, 40.0), _EXP_RANGE[v.size][0]))
-    return v.builder.fdiv(e, v.builder.fadd(e, v.constant(1)))
+    """1 / (1 + exp(-x)), exact in both tails. Error 2.5 / 2.5 ulp."""
+    b, one = v.builder, v.constant(1)
+    e = _exp(v, _at_least(v, v.builder.fneg(absolute(v, x)), _EXP_RANGE[v.size][0]))
+    top = v.choose("<", x, v.constant(0), e, one)
+    return b.fdiv(top, b.fadd(e, one))
 
 
 # ---- logarithms ---------------------------------------------------------------------------------
