@@ -139,15 +139,16 @@ class Pool:
             self.words[SLEEP : SLEEP + 3] = _system()
             self.words[SHARE] = library()["share"]
             self.address: int = self.words.ctypes.data
+            # Found here: a thread that held LLVM's lock while another forks would leave it locked.
+            self.serve = ctypes.CFUNCTYPE(None, ctypes.c_int64)(library()["serve"])
         while self.threads < helpers:
             threading.Thread(target=self._serve, name="tinygrad_seq", daemon=True).start()
             self.threads += 1
 
     def _serve(self) -> None:
-        serve = ctypes.CFUNCTYPE(None, ctypes.c_int64)(library()["serve"])
         while True:
             self.wanted.get()
-            serve(self.address)
+            self.serve(self.address)
 
 
 def _system() -> tuple[int, int, int]:
