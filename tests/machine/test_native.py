@@ -1,6 +1,7 @@
 """Sources as machine code: what a text means, and a cache that may be damaged or of no use."""
 
 import ctypes
+import threading
 import warnings
 
 import numpy as np
@@ -42,6 +43,20 @@ def outer(a, b, table):
         pass
 """
 
+SHARED = """
+def later(table, i):
+    put_word(table, i, 7)
+
+def shared(table, n):
+    while word(table, 0) < n:
+        put_word(table, 0, word(table, 0) + 2)
+        pause()
+    count(table, 1, n)
+    put_word(table, 2, swap(table, 1, n + 1, 3) * 10 + fetch(table, 1))
+    put_word(table, 3, swap(table, 1, n + 5, 4) * 10 + fetch(table, 1))
+    call(later, (table, 4))
+"""
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -77,6 +92,33 @@ def test_a_text_means_what_python_makes_of_it(a, b):
     found = np.zeros(7, np.int64)
     called(native.load(EVERYTHING)["outer"], a, b, found.ctypes.data)
     np.testing.assert_array_equal(found, words)
+
+
+@pytest.mark.parametrize("n", [0, 1, 4, -3])
+def test_words_that_threads_share_loops_and_addresses_of_functions(n):
+    """A word is swapped if what stands there is what was expected: 1 and the new, 0 and the old."""
+    table = np.array([0, 1, 0, 0, 0], np.int64)
+    called(native.load(SHARED)["shared"], table.ctypes.data, n)
+    assert table.tolist() == [max(0, n + n % 2), 3, 13, 3, 7]
+
+
+def test_many_threads_count_and_swap_one_word():
+    source = """
+def raise_it(table, n):
+    for i in range(n):
+        count(table, 0, 1)
+        old = fetch(table, 1)
+        while swap(table, 1, old, old + 1) < 1:
+            old = fetch(table, 1)
+"""
+    table, function = np.zeros(2, np.int64), native.load(source)["raise_it"]
+    arguments = (function, table.ctypes.data, 100_000)
+    threads = [threading.Thread(target=called, args=arguments) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert table.tolist() == [400_000, 400_000]
 
 
 def test_floats_and_comparisons_with_nan():
