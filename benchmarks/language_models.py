@@ -205,11 +205,7 @@ def prepare(options, folder):
 
 
 def start(side, folder, options):
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": str(options.threads),
-        "NUMBA_NUM_THREADS": str(options.threads),
-    }
+    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
     arguments = ["--worker", side, "--folder", str(folder), "--tokens", options.tokens]
     return subprocess.Popen(
         [sys.executable, __file__, *arguments],

@@ -71,7 +71,6 @@ def start(peer, name, shape, threads):
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
-        "NUMBA_NUM_THREADS": str(threads),
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=true",
     }
     arguments = ["--worker", peer, "--cells", name, "--shape", *map(str, shape)]

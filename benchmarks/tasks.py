@@ -245,7 +245,7 @@ def worker(side, options):
 
 def compare(options):
     """Print both sides' time of a step and of an epoch, how they compare, last losses, memory."""
-    threads = {name: str(options.threads) for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")}
+    threads = {"OMP_NUM_THREADS": str(options.threads)}
     processes = {
         side: subprocess.Popen(
             [sys.executable, __file__, options.task, options.data, "--worker", side],
