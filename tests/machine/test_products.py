@@ -44,7 +44,7 @@ def packed(weight, transposed=False, threads=2):
     out = np.full(products.packed_size(K, N, weight.itemsize), np.nan, dtype)
     table = np.array([1, address(weight), K, N, int(transposed), address(out)], np.int64)
     for k in range(threads):
-        function("pack", dtype)(k, address(table), threads, 0, 0)
+        function("pack", dtype)(k, address(table), threads, 0)
     return out
 
 

@@ -23,6 +23,7 @@ class Explanation:
     step: the traced ops of a step; derivative: the ops of the backward step
     plan: what is kept, hoisted and deferred, in the forward and in the backward program
     source: the generated forward and backward loops
+    otherwise: what happens for that reason
     """
 
     reason: str | None
@@ -102,7 +103,7 @@ def _outside(program: Program) -> list[str]:
     lines += [f"  hoisted before the steps: {v}" for v in program.hoisted]
     lines += [f"  in each step: {v}" for v in program.values]
     for d in program.deferred:
-        product = f"%{d.a.number}.T @ %{d.other.number}"
-        text = str(d.other) if d.kind == "rows" else product
-        lines.append(f"  deferred after the steps: {d.out.name} = {text}")
+        outer = f"%{d.a.number}.T @ %{d.other.number}"
+        product = str(d.other) if d.kind == "rows" else outer
+        lines.append(f"  deferred after the steps: {d.out.name} = {product}")
     return lines

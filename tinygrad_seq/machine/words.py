@@ -2,9 +2,9 @@
 
 A source is Python text that is read, not run. Its definitions are functions of int64 words that
 return nothing; its assignments name what they may call: `loop = column_loop("f4", [...])`.
-Variables are words or floats. There are loops over ranges, conditions, arithmetic, and the calls
-of `Function._call`. Numba takes four times as long over the same text: it infers types, which are
-known here, and finds each call's meaning in tables of overloads.
+Variables are words or floats. There are loops over ranges and while a condition holds, conditions,
+arithmetic, and the calls of `Function._call`. Numba takes four times as long over the same text: it
+infers types, which are known here, and finds each call's meaning in tables of overloads.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def serve(pool):
 
 @functools.cache
 def library() -> Native:
-    """Return the compiled functions of both."""
+    """Return the compiled functions of both texts."""
     from . import native  # Numba is imported when something is compiled
 
     return native.load(SHARING + SERVING)
@@ -157,8 +157,8 @@ def _system() -> tuple[int, int, int]:
         kernel = ctypes.windll.kernel32
         sleep, argument, give_way = kernel.Sleep, 1, kernel.SwitchToThread  # ms
     else:
-        library = ctypes.CDLL(None)
-        sleep, argument, give_way = library.usleep, 50, library.sched_yield
+        system = ctypes.CDLL(None)
+        sleep, argument, give_way = system.usleep, 50, system.sched_yield  # us
     address = [ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (sleep, give_way)]
     return address[0], argument, address[1]
 
