@@ -386,9 +386,12 @@ def test_blocks_hold_what_is_asked_for(count):
     assert memory._room(room) == room
 
 
-def test_address_of_any_array():
-    array = np.arange(6.0)
-    assert memory.address(array) == array.ctypes.data
-    assert memory.address(array[2:]) == array.ctypes.data + 16
-    held = memory.memory((4,), np.dtype(np.float32))
-    assert memory.address(held) == held.ctypes.data
+@needs_numba
+def test_any_array_is_found_by_its_address():
+    array, held = np.arange(6.0), memory.memory((2,), np.dtype(np.float64))
+    held[:] = 7
+    job = runtime.Job((0, runtime.load(COUNT).count.address, 0), 2, [0], [], [0])
+    for one in (array, array[3:], held):
+        job.run([one])
+    assert array.tolist() == [1, 2, 2, 4, 5, 5]
+    assert held.tolist() == [8, 8]

@@ -1,4 +1,4 @@
-"""Arrays for kernels, used again as soon as nobody else holds them; the addresses of arrays.
+"""Arrays for kernels, used again as soon as nobody else holds them.
 
 Fresh pages cost more than the arithmetic that fills them: a train step asks for the same shapes
 again and again, and gets the same memory.
@@ -7,7 +7,6 @@ again and again, and gets the same memory.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
 from sys import getrefcount
 from typing import Any
@@ -132,14 +131,3 @@ def _room(count: int) -> int:
 
 
 memory = Memory()
-
-
-_HEAD = object.__basicsize__
-
-
-def address(array: Array) -> int:
-    """Return the address of the array's first element.
-
-    It follows the object's head, as NumPy's C API has it; `array.ctypes` takes eight times as long.
-    """
-    return ctypes.c_void_p.from_address(id(array) + _HEAD).value or 0

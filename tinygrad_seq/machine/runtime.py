@@ -14,7 +14,6 @@ import numpy as np
 from . import workers
 from .loading import available as available
 from .loading import load as load
-from .memory import address as address
 from .memory import memory as memory
 from .workers import PIECES
 
