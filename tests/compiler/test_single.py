@@ -193,7 +193,9 @@ def test_what_earlier_steps_gave_stays():
 
 def test_a_cell_is_not_kept_alive():
     cell = nn.LSTMCell(D, 4)
+    x = tg.Tensor(normal(3, D))
     with tg.no_grad():
+        assert single.advance(cell, cell.initial_state(x), x) is not None
         stream(cell, normal(2, 3, D))
     weight = weakref.ref(cell.weight_hh.array)
     del cell
