@@ -40,7 +40,7 @@ class _Dots:
         for (r, n), place in self.sums.items():
             offset = builder.add(builder.mul(self.ldc, self.number(r)), self.number(n))
             pointer = builder.bitcast(vectors.at(self.c, offset), vectors.scalar.as_pointer())
-            total = self.total(builder.load(place))
+            total = vectors.total(builder.load(place))
             more = builder.icmp_signed("!=", self.add, zero)
             before = builder.select(more, builder.load(pointer), vectors.scalar(0.0))
             builder.store(builder.fadd(before, total), pointer)
@@ -56,22 +56,6 @@ class _Dots:
             for r in self.rows:
                 place = self.sums[r, n]
                 builder.store(vectors.fma(a[r], w, builder.load(place)), place)
-
-    def total(self, vector: Value) -> Value:
-        """The sum of all lanes, its halves added again and again."""
-        builder, lanes = self.builder, self.vectors.lanes
-        while lanes > 1:
-            lanes //= 2
-            halves = [
-                builder.shuffle_vector(
-                    vector,
-                    vector,
-                    ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(i, i + lanes))),
-                )
-                for i in (0, lanes)
-            ]
-            vector = builder.fadd(*halves)
-        return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
     def element(self, row: int, stride: Value, k: Value) -> Value:
         """The position of column k in a row."""
