@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .. import ops
 from ..engine.primitive import fit
 from ..engine.tensor import Tensor
-from ..tracing.trace import Symbol, called, given, needed, replay
+from ..tracing.replay import called, given, needed, replay
+from ..tracing.trace import Symbol
 from .scan import run
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from ..engine.primitive import registry
 from ..engine.record import record
 from ..engine.tensor import Tensor, tensor_at
 from ..ops import activations, elementwise
+from .replay import called, needed, replay
 from .step import Trace
-from .trace import DETACH, Entry, Leaf, Symbol, Tracer, Untraceable, called, needed, replay, tracing
+from .trace import DETACH, Entry, Leaf, Symbol, Tracer, Untraceable, tracing
 
 PRODUCTS = ("matmul", "linear")
 STEPS = 3  # on which what runs before the loop is tried

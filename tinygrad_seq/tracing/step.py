@@ -11,7 +11,8 @@ from .. import ops
 from ..engine.modes import current
 from ..engine.tensor import Tensor, tensor_at
 from ..ops.scan import check_result
-from .trace import Leaf, Symbol, Tracer, Untraceable, called, replay, tracing
+from .replay import called, replay
+from .trace import Leaf, Symbol, Tracer, Untraceable, tracing
 
 
 class Trace:

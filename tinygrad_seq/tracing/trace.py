@@ -9,7 +9,7 @@ weight, say) runs as always, once; the tensor it gives enters the trace as an *o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,6 @@ from ..engine import modes
 from ..engine.backend import is_array, set_namespace
 from ..engine.graph import Node, Place
 from ..engine.primitive import Primitive
-from ..engine.record import record
 from ..engine.tensor import Tensor, tensor_at
 
 
@@ -317,36 +316,3 @@ def tracing(tracer: Tracer) -> Iterator[Tracer]:
     """Make this tracer the one that ops are written down by, in this thread."""
     with modes.mode(tracer=tracer):
         yield tracer
-
-
-def replay(
-    entries: Iterable[Entry], known: dict[int, Any], apply: Callable[[Entry, list[Any]], Any]
-) -> None:
-    """Nothing; adds to `known` what entries give, from what is known of the symbols they take.
-
-    known: by the identity of a symbol, what stands for it
-    apply: takes an entry and its arguments
-    """
-    for entry in entries:
-        out = apply(entry, [given(known, a) if type(a) is Symbol else a for a in entry.args])
-        known.update(zip(map(id, entry.outs), out if entry.several else (out,), strict=True))
-
-
-def given(known: dict[int, Any], s: Symbol) -> Any:
-    """Return what stands for a symbol; zeros for one that no entry made and that is no leaf."""
-    return known[id(s)] if id(s) in known else tensor_at(np.zeros(s.shape, s.dtype), None)
-
-
-def called(entry: Entry, args: Sequence[Any]) -> Any:
-    """Return what the op of an entry gives for other arguments."""
-    return record(entry.op, tuple(args), entry.static)
-
-
-def needed(entries: Sequence[Entry], results: Iterable[Any]) -> list[Entry]:
-    """Return those of the entries that the results are made of."""
-    live, kept = {id(s) for s in results}, []
-    for entry in reversed(entries):
-        if any(id(out) in live for out in entry.outs):
-            live.update(map(id, entry.args))
-            kept.append(entry)
-    return kept[::-1]
