@@ -88,20 +88,48 @@ class Loop:
     ) -> tuple[runtime.Job, bool]:
         """Return all but the arrays for these sizes, and whether threads share the one chunk.
 
-        flipped: which weights lie transposed; products of few rows read them as they lie
+        flipped: which weights lie transposed; few rows are multiplied without packing them, if all
+        lie as such products read them
         """
-        size, rows = self.dtype.itemsize, -(-batch // threads)
-        stored = not self.program.reverse and steps * rows <= FEW
-        # and all lie as such products read them: transposed
-        stored = stored and all(
-            w != f for (_, w), f in zip(self.program.packs, flipped, strict=True)
-        )
+        rows = -(-batch // threads)
+        pairs = zip(self.program.packs, flipped, strict=True)
+        transposed = all(wanted != lies for (_, wanted), lies in pairs)
+        unpacked = not self.program.reverse and steps * rows <= FEW and transposed
         most = max(1, min(steps, BLOCK_ROWS[self.program.reverse] // rows))
         block = -(-steps // -(-steps // most))
         table = [steps, batch, block, *self.kernels, 0]
-        if stored:
+        if unpacked:
             table[3] = self.stored()["rows_times_stored"]
-        made, panels, positions, own = [], {}, [], APART
+        panels, positions, made = self._place(table, rows, block)
+        own = APART + sum(runtime.aligned(count) for _, count in made)
+        table[FIXED.index("stride")] = own
+        made.append(([], own * (threads - 1) + APART))
+        packs = len(table)
+        table.append(len(flipped))
+        for number, lies in enumerate(flipped):
+            if unpacked:
+                positions.append(panels[number])
+                continue
+            index, wanted = self.program.packs[number]
+            k, n = self.shapes[index][:: -1 if wanted else 1]
+            at = len(table)
+            positions.append(at)
+            made.append(([panels[number], at + 4], self._packed_bytes(k, n)))
+            table += [0, k, n, int(wanted) ^ lies, 0]
+        functions = (0 if unpacked else self.pack, self.chunk, self.finish)
+        job = runtime.Job(functions, threads, table, made, positions, packs)
+        large = unpacked and threads == 1 and any(math.prod(s) >= LARGE for s in self.shapes)
+        return job, large
+
+    def _place(
+        self, table: list[int], rows: int, block: int
+    ) -> tuple[dict[int, int], list[int], list[tuple[list[int], int]]]:
+        """Return where a table gets addresses, after adding the words of the source's layout to it.
+
+        rows: a thread's, in a step; block: steps of a block
+        Of packed weights by number, of arrays, and of a thread's own buffers with their bytes.
+        """
+        panels, positions, made = {}, [], []
         for kind, what in self.source.layout:
             at = len(table)
             table.append(0)
@@ -113,31 +141,17 @@ class Loop:
                 panels[what] = at
             elif not is_private(what):
                 positions.append(at)
+            elif what.kind == "part":
+                made.append(([at], self._packed_bytes(what.shape[0], what.width)))
             else:
-                if what.kind == "part":
-                    count = packed.packed_size(what.shape[0], what.width, size)
-                else:
-                    count = {"tmp": rows, "row": 1}.get(what.kind, block * rows) * what.width
-                made.append(([at], count * size))
-                own += runtime.aligned(count * size)
-        table[FIXED.index("stride")] = own
-        made.append(([], own * (threads - 1) + APART))
-        packs = len(table)
-        table.append(len(flipped))
-        for number, transposed in enumerate(flipped):
-            if stored:
-                positions.append(panels[number])
-                continue
-            index, wanted = self.program.packs[number]
-            k, n = self.shapes[index][:: -1 if wanted else 1]
-            at = len(table)
-            positions.append(at)
-            made.append(([panels[number], at + 4], packed.packed_size(k, n, size) * size))
-            table += [0, k, n, int(wanted) ^ transposed, 0]
-        functions = (0 if stored else self.pack, self.chunk, self.finish)
-        job = runtime.Job(functions, threads, table, made, positions, packs)
-        large = stored and threads == 1 and any(math.prod(s) >= LARGE for s in self.shapes)
-        return job, large
+                count = {"tmp": rows, "row": 1}.get(what.kind, block * rows) * what.width
+                made.append(([at], count * self.dtype.itemsize))
+        return panels, positions, made
+
+    def _packed_bytes(self, k: int, n: int) -> int:
+        """Return the bytes of a matrix (k, n) in panels."""
+        size: int = self.dtype.itemsize
+        return packed.packed_size(k, n, size) * size
 
 
 def chunks(batch: int) -> int:
