@@ -135,17 +135,17 @@ class Job:
         self.n = n
         self.array = np.array([*head, *words, *offsets, *positions], np.int64)
 
-    def run(self, arrays: Iterable[Any], helpers: int = 0) -> None:
+    def run(self, arrays: Iterable[Any], pieces: int = 0) -> None:
         """Nothing; does the work on these arrays, which lie in memory as the functions expect.
 
-        helpers: how many threads may work on one chunk, for functions that see to that themselves
+        pieces: into how many a chunk may be cut, for functions that share theirs with the threads
         """
         run, function = _driver()
         held, scratch = tuple(arrays), memory((self.size,), _BYTE)
         pool = workers.pool
-        at = pool.take(max(self.n, helpers)) if self.n > 1 or helpers > 1 else 0
+        at = pool.take(max(self.n, pieces)) if self.n > 1 or pieces > 1 else 0
         try:
-            run(function, id(self.array), id(held), id(scratch), at, helpers)
+            run(function, id(self.array), id(held), id(scratch), at, pieces)
         finally:
             if at:
                 pool.give_back()
