@@ -85,7 +85,8 @@ def viewed(op: Primitive, x: Tensor, array: Array) -> Tensor:
     """
     if x.place is None:
         return tensor_at(array, None)
-    node = Node(op, [x.place], (x.array.shape,), op.plan(0b101), (array.shape,), False)
+    plan = op.plan(0b101)  # of two inputs the first has a place
+    node = Node(op, [x.place], (x.array.shape,), plan, (array.shape,), False)
     return tensor_at(array, (node, 0))
 
 
