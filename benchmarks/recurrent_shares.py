@@ -5,7 +5,7 @@ python benchmarks/recurrent_shares.py --cells GRU --shapes 1 4 --rounds 9
 
 The same kernels run as they are, without their matrix products, and without their loops: what is
 missing each time is the products' share and the pointwise work's. The rest is Python, packing and
-starting threads. Beside it stands the floor: the step's products at the rate of NumPy's BLAS for a
+waking threads. Beside it stands the floor: the step's products at the rate of NumPy's BLAS for a
 product of 2048 x 2048 matrices, in the same process. Medians over the rounds.
 """
 
