@@ -146,6 +146,50 @@ def test_chunks_are_done_though_no_thread_comes(monkeypatch):
 
 
 @needs_numba
+def test_interrupted_thread_leaves_the_pool_to_others():
+    """At every instruction of Python before, between and after kernels, a signal may raise."""
+    program = f"""
+    import sys, numpy as np
+    from tinygrad_seq.machine import native, runtime, workers
+    workers.most = lambda: 2
+    meet = native.load({MEET!r})["meet"]
+
+    def run():
+        runtime.Job((0, meet, 0), 2, [0], [], [0]).run([np.zeros(1, np.int64)])
+
+    def trace(frame, event, argument):
+        global left
+        if frame.f_globals["__name__"] not in (runtime.__name__, workers.__name__):
+            return None
+        if frame.f_code is workers.Pool._serve.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+        return trace
+
+    run()
+    events, interrupted = 0, True
+    while interrupted:
+        if events % 10 == 0:
+            workers.pool = workers.Pool()  # its start is interrupted too
+        events += 1
+        left, interrupted = events, False
+        sys.settrace(trace)
+        try:
+            run()
+        except KeyboardInterrupt:
+            interrupted = True
+        sys.settrace(None)
+        assert workers.pool.words is None or not workers.pool.words[workers.BUSY]
+        run()
+    print(events > 50)
+    """
+    assert in_process(program) == "True"
+
+
+@needs_numba
 def test_one_processor_starts_no_threads(monkeypatch):
     monkeypatch.setattr(workers, "pool", workers.Pool())
     monkeypatch.setattr(workers, "most", lambda: 1)

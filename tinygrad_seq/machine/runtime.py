@@ -15,7 +15,7 @@ from . import workers
 from .loading import available as available
 from .loading import load as load
 from .memory import memory as memory
-from .workers import PIECES
+from .workers import BUSY, PIECES
 
 HEAD = object.__basicsize__ // 8
 
@@ -25,7 +25,10 @@ _SOURCE = (
 
 def run(job, arrays, scratch, pool, pieces):
     if pool:
-        put_word(pool, {PIECES}, pieces)
+        if swap(pool, {BUSY}, 0, 1):
+            put_word(pool, {PIECES}, pieces)
+        else:
+            pool = 0
     job, table, arrays = word(job, {HEAD}), word(scratch, {HEAD}), arrays + {tuple.__basicsize__}
     pack, steps, finish, n = word(job, 0), word(job, 1), word(job, 2), word(job, 3)
     words, made, taken, packs = word(job, 4), word(job, 5), word(job, 6), word(job, 7)
@@ -43,6 +46,8 @@ def run(job, arrays, scratch, pool, pieces):
     share(pool, steps, table, n)
     if finish:
         share(pool, finish, table, n)
+    if pool:
+        count(pool, {BUSY}, -1)
 """
 )
 """An array's object is a head, as every object's, then the address of its elements: NumPy's C API
@@ -143,12 +148,8 @@ class Job:
         run, function = _driver()
         held, scratch = tuple(arrays), memory((self.size,), _BYTE)
         pool = workers.pool
-        at = pool.take(max(self.n, pieces)) if self.n > 1 or pieces > 1 else 0
-        try:
-            run(function, id(self.array), id(held), id(scratch), at, pieces)
-        finally:
-            if at:
-                pool.give_back()
+        at = pool.wake(max(self.n, pieces)) if self.n > 1 or pieces > 1 else 0
+        run(function, id(self.array), id(held), id(scratch), at, pieces)
 
 
 _BYTE = np.dtype(np.uint8)

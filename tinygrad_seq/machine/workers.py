@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CLAIM, DONE, AWAKE, WORK = 0, 8, 16, 24
 """Words of a pool, a cache line apart: 2^32 · (jobs so far) + chunks that nobody has; chunks that
 others have done; threads that look for work; the job, and what does not change."""
+BUSY = AWAKE + 1
+"""Whether a thread has the pool: taken and given back where no signal's exception comes between."""
 SLEEP, YIELD, SHARE, PIECES, SPARE = WORK + 3, WORK + 5, WORK + 6, WORK + 7, WORK + 8
 """The system's functions, `share`; and for a job that begins inside another's only chunk, into how
 many chunks it may be cut, and room for its table."""
@@ -107,40 +109,38 @@ class Pool:
     """The threads of this process, started when they are first wanted, and what they share."""
 
     def __init__(self) -> None:
-        self.busy = threading.Lock()
+        self.starting = threading.Lock()
         self.wanted: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.threads = 0
         self.words: Any = None
 
-    def take(self, n: int) -> int:
-        """Return the pool's address, for n chunks, to be given back; 0 where they are done alone.
+    def wake(self, n: int) -> int:
+        """Return the pool's address, for n chunks; 0 where there is one chunk or one processor.
 
-        Alone: where there is one chunk or one processor, or another thread has the pool.
+        Its threads will look for work. Whether another thread has the pool is for `run` to see.
         """
         helpers = min(n, most()) - 1
-        if helpers < 1 or not self.busy.acquire(blocking=False):
+        if helpers < 1:
             return 0
         if self.threads < helpers:
-            self._start(helpers)
+            with self.starting:
+                self._start(helpers)
         if self.words[AWAKE] < helpers and self.wanted.empty():
             for _ in range(helpers - self.words[AWAKE]):
                 self.wanted.put(None)
         return self.address
 
-    def give_back(self) -> None:
-        """Nothing; other threads may take the pool."""
-        self.busy.release()
-
     def _start(self, helpers: int) -> None:
         if self.words is None:
             whole = np.zeros(WORDS + 8, np.int64)
             first = -whole.ctypes.data // 8 % 8
-            self.words = whole[first : first + WORDS]
-            self.words[SLEEP : SLEEP + 3] = _system()
-            self.words[SHARE] = library()["share"]
-            self.address: int = self.words.ctypes.data
+            words = whole[first : first + WORDS]
+            words[SLEEP : SLEEP + 3] = _system()
+            words[SHARE] = library()["share"]
+            self.address: int = words.ctypes.data
             # Found here: a thread that held LLVM's lock while another forks would leave it locked.
             self.serve = ctypes.CFUNCTYPE(None, ctypes.c_int64)(library()["serve"])
+            self.words = words  # last: whoever is interrupted before begins again
         while self.threads < helpers:
             threading.Thread(target=self._serve, name="tinygrad_seq", daemon=True).start()
             self.threads += 1
