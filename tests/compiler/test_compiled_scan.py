@@ -6,6 +6,7 @@ import weakref
 import numpy as np
 import pytest
 from compiled_cells import CELLS, make
+from engine.graphs import op_names
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops
@@ -32,25 +33,13 @@ def leaf(*shape, seed=0, dtype="float64"):
     return tg.Tensor(normal(*shape, seed=seed, dtype=dtype), requires_grad=True)
 
 
-def scans(tensor):
-    """Names of the ops of the nodes that a tensor was made from."""
-    names, stack, seen = [], [tensor.place[0]], set()
-    while stack:
-        node = stack.pop()
-        if node not in seen and node.op is not None:
-            seen.add(node)
-            names.append(node.op.name)
-            stack += [p[0] for p in node.parents if p is not None]
-    return names
-
-
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_is_one_node_and_unrolled_it_is_many(name):
     layer = LAYERS[name](generator=tg.Generator(0))
     x = tg.Tensor(normal(T, B, D, dtype="float32"))
-    assert scans(layer(x)[0]).count("scan") == 1
+    assert op_names(layer(x)[0]).count("scan") == 1
     with tg.unrolled():
-        names = scans(layer(x)[0])
+        names = op_names(layer(x)[0])
     assert "scan" not in names
     assert names.count("linear") >= 2 * T
 
@@ -325,7 +314,7 @@ def test_explain_takes_what_scan_takes():
 def test_every_cell_of_the_tests_is_in_one_node():
     for name in CELLS:
         step, xs, hs, _ = make(name, 2, 2, "float32")
-        names = scans(tg.scan(step, xs, hs)[0][0])
+        names = op_names(tg.scan(step, xs, hs)[0][0])
         assert names.count("scan") == 1, name
         assert set(names) <= {"scan", "transpose", "split"}, name
 

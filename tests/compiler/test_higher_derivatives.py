@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from compiled_cells import make
+from engine.graphs import op_names
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops
@@ -20,18 +21,6 @@ LAYERS = {
     "lstm": lambda: nn.LSTM(D, H, dtype=np.float64, generator=tg.Generator(2)),
     "lstm_proj": lambda: nn.LSTM(D, H, proj_size=2, dtype=np.float64, generator=tg.Generator(2)),
 }
-
-
-def nodes(tensor):
-    """Names of the ops of all nodes that a tensor was made from."""
-    names, stack, seen = [], [tensor.place[0]], set()
-    while stack:
-        node = stack.pop()
-        if node not in seen and node.op is not None:
-            seen.add(node)
-            names.append(node.op.name)
-            stack += [p[0] for p in node.parents if p is not None]
-    return names
 
 
 def normal(*shape, seed=0):
@@ -58,7 +47,7 @@ def test_the_graph_of_a_gradient_has_scans_and_no_steps():
     layer = nn.LSTM(D, H, generator=tg.Generator(0))
     x = tg.Tensor(normal(50, B, D).astype("f4"), requires_grad=True)
     (gx,) = tg.grad((layer(x)[0] ** 2).sum(), [x], create_graph=True)
-    names = nodes(gx)
+    names = op_names(gx)
     assert names.count("scan") == 3  # forwards, forwards for the states before, backwards
     assert len(names) < 50
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from engine.graphs import op_names
 
 import tinygrad_seq as tg
 from tinygrad_seq import nn, ops
@@ -66,18 +67,6 @@ STEPS = {  # name: (step of h and (token, x, u, mask), ops before the loop besid
 }  # fmt: skip
 
 
-def nodes(tensor):
-    """Names of the ops that a tensor was made from, but for those of its series and its scan."""
-    names, stack, seen = [], [tensor.place[0]], set()
-    while stack:
-        node = stack.pop()
-        if node not in seen and node.op is not None:
-            seen.add(node)
-            names.append(node.op.name)
-            stack += [p[0] for p in node.parents if p is not None]
-    return sorted(names)
-
-
 def results(name, **options):
     function = STEPS[name][0]
 
@@ -114,7 +103,7 @@ def test_it_takes_one_node_an_op(name):
         h = function(h, *inputs)
         return h, h
 
-    names = nodes(tg.scan(step, (tg.Tensor(TOKENS), X, U, MASK), H0)[0])
+    names = op_names(tg.scan(step, (tg.Tensor(TOKENS), X, U, MASK), H0)[0])
     assert names.count("scan") == 1
     rest = sorted(n for n in names if n != "scan")
     assert set(expected) <= set(rest)
