@@ -112,7 +112,7 @@ def compare(name, shape, rounds, threads):
     cells = []
     for peer, taken in times.items():
         agree = abs(about[peer]["check"] / about[base]["check"] - 1) < 1e-3 or name == NORMALISED
-        quartiles = statistics.quantiles([1e3 * t for t in taken], n=4)
+        quartiles = np.percentile([1e3 * t for t in taken], [25, 50, 75])
         cells.append(
             f"{peer} {quartiles[1]:.2f} ms ({quartiles[0]:.2f}-{quartiles[2]:.2f})"
             + (f" x{statistics.median(map(div, taken, times[base])):.2f}" if peer != base else "")
