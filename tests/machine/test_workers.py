@@ -21,23 +21,24 @@ def test_every_chunk_runs_once(n):
 def test_functions_wait_for_each_other():
     """pack, then steps, then finish: each sees what all chunks of the one before have written."""
     source = '''\
-from numba import cfunc
+from numba import cfunc, njit
 from tinygrad_seq.machine.addresses import get_f8, put_f8, word
+
+@njit
+def add_up(source, n, target):
+    """target = sum over all of source, + 1."""
+    total = 1.0
+    for i in range(n):
+        total += get_f8(source + 8 * i)
+    put_f8(target, total)
 
 @cfunc("void(int64,int64,int64,int64)", cache=True)
 def there(k, table, n, pool):
-    """out[k] = sum over all of in, + 1."""
-    total = 1.0
-    for i in range(n):
-        total += get_f8(word(table, 0) + 8 * i)
-    put_f8(word(table, 1) + 8 * k, total)
+    add_up(word(table, 0), n, word(table, 1) + 8 * k)
 
 @cfunc("void(int64,int64,int64,int64)", cache=True)
 def back(k, table, n, pool):
-    total = 1.0
-    for i in range(n):
-        total += get_f8(word(table, 1) + 8 * i)
-    put_f8(word(table, 0) + 8 * k, total)
+    add_up(word(table, 1), n, word(table, 0) + 8 * k)
 '''
     module = runtime.load(source)
     there, back = module.there.address, module.back.address
